@@ -18,11 +18,6 @@
 
 #include "ring_internal.h"
 
-#define VERSION_AT 8
-#define BYTE_ORDER_AT 12
-#define CAPACITY_AT 16
-#define RECORDS_OFFSET_AT 24
-
 #define VERSION 1
 #define BYTE_ORDER_MARK 0x01020304
 #define LEAST_CAPACITY 64
@@ -36,49 +31,64 @@ static mapped_status refuse_content(mapped_error *error)
 }
 
 /* The header of an empty ring whose mutexes are free. */
-static void build_header(const mapped_ring *ring,
-                         uint64_t words[RECORDS_AT / 8])
+static mapped__ring_header empty_header(const mapped_ring *ring)
 {
-    const uint32_t version[2] = {VERSION, BYTE_ORDER_MARK};
-    memset(words, 0, RECORDS_AT);
-    memcpy(&words[0], magic, 8);
-    memcpy(&words[VERSION_AT / 8], version, 8);
-    words[CAPACITY_AT / 8] = ring->capacity;
-    words[RECORDS_OFFSET_AT / 8] = RECORDS_AT;
+    mapped__ring_header header = {.version = VERSION,
+                                  .byte_order = BYTE_ORDER_MARK,
+                                  .capacity = ring->capacity,
+                                  .records_at = RECORDS_AT};
+    memcpy(&header.magic, magic, sizeof magic);
+    return header;
 }
 
-/* Stores the header. The magic comes last: a header that has it is whole. */
+/* Stores the header of an empty ring. The magic comes last: a header that has
+ * it is whole. */
 static mapped_status write_header(const mapped_ring *ring, mapped_error *error)
 {
-    unsigned char *header;
-    uint64_t words[RECORDS_AT / 8];
+    const mapped__ring_header empty = empty_header(ring);
+    unsigned char *p;
     mapped_status status =
-        mapped_slice_enter_write(ring->slice, 0, RECORDS_AT, &header, error);
+        mapped_slice_enter_write(ring->slice, 0, RECORDS_AT, &p, error);
     if (status != MAPPED_OK)
         return status;
-    build_header(ring, words);
-    for (size_t at = VERSION_AT; at <= RECORDS_OFFSET_AT; at += 8)
-        MAPPED__STORE(mapped__ring_long_at(header, at), words[at / 8]);
-    MAPPED__STORE_RELEASE(mapped__ring_long_at(header, 0), words[0]);
+    mapped__ring_header *header = (mapped__ring_header *)(void *)p;
+    MAPPED__STORE(&header->version, empty.version);
+    MAPPED__STORE(&header->byte_order, empty.byte_order);
+    MAPPED__STORE(&header->capacity, empty.capacity);
+    MAPPED__STORE(&header->records_at, empty.records_at);
+    MAPPED__STORE_RELEASE(&header->magic, empty.magic);
     return mapped_slice_leave(ring->slice, 0, RECORDS_AT, error);
 }
 
-/* Checks a copy of what write_header stores after the magic: a peer may change
- * the header meanwhile. */
-static mapped_status check_header(const mapped_ring *ring,
-                                  const unsigned char *header,
+static mapped_status enter_header(const mapped_ring *ring,
+                                  mapped__ring_header **header,
                                   mapped_error *error)
 {
-    uint64_t words[RECORDS_OFFSET_AT / 8 + 1];
-    memcpy(words, header, sizeof words);
-    const uint64_t capacity = words[CAPACITY_AT / 8];
-    if (*mapped__ring_word_at(words, BYTE_ORDER_AT) != BYTE_ORDER_MARK)
+    unsigned char *p;
+    mapped_status status =
+        mapped_slice_enter(ring->slice, 0, RECORDS_AT, &p, error);
+    *header = (mapped__ring_header *)(void *)p;
+    return status;
+}
+
+static mapped_status leave_header(const mapped_ring *ring, mapped_error *error)
+{
+    return mapped_slice_leave(ring->slice, 0, RECORDS_AT, error);
+}
+
+/* Checks what write_header stores before the magic. */
+static mapped_status check_header(const mapped_ring *ring,
+                                  const mapped__ring_header *header,
+                                  mapped_error *error)
+{
+    const uint64_t capacity = MAPPED__LOAD(&header->capacity);
+    if (MAPPED__LOAD(&header->byte_order) != BYTE_ORDER_MARK)
         return mapped_error_set(error, MAPPED_UNSUPPORTED,
                                 "Ring: another byte order");
-    if (*mapped__ring_word_at(words, VERSION_AT) != VERSION)
+    if (MAPPED__LOAD(&header->version) != VERSION)
         return mapped_error_set(error, MAPPED_UNSUPPORTED,
                                 "Ring: another version");
-    if (words[RECORDS_OFFSET_AT / 8] != RECORDS_AT)
+    if (MAPPED__LOAD(&header->records_at) != RECORDS_AT)
         return mapped_error_set(error, MAPPED_CORRUPT, "Ring");
     if (capacity != ring->capacity) {
         const mapped_error_range range = {0, capacity, ring->capacity};
@@ -91,31 +101,32 @@ static mapped_status check_header(const mapped_ring *ring,
 static mapped_status read_header(const mapped_ring *ring, bool *is_formatted,
                                  mapped_error *error)
 {
-    unsigned char *header;
+    mapped__ring_header *header;
     mapped_status checked = MAPPED_OK;
-    mapped_status status =
-        mapped_slice_enter(ring->slice, 0, RECORDS_AT, &header, error);
+    mapped_status status = enter_header(ring, &header, error);
     if (status != MAPPED_OK)
         return status;
-    uint64_t first =
-        __atomic_load_n(mapped__ring_long_at(header, 0), __ATOMIC_ACQUIRE);
+    const uint64_t first = MAPPED__LOAD_ACQUIRE(&header->magic);
     *is_formatted = memcmp(&first, magic, sizeof first) == 0;
     if (*is_formatted)
         checked = check_header(ring, header, error);
-    status = mapped_slice_leave(ring->slice, 0, RECORDS_AT, error);
+    status = leave_header(ring, error);
     return status != MAPPED_OK ? status : checked;
 }
 
-/* Is each word of the header zero or what write_header stores there? A process
- * may have died in the middle of write_header, or be in it now. The mutex of
- * the senders may be anything, because that process holds it. */
-static bool may_format_header(const mapped_ring *ring, unsigned char *header)
+/* Is each word of the header zero, or what write_header stores there? A process
+ * may have died in the middle of write_header, or be in it now. That process
+ * holds the senders' mutex, which may therefore be any number. */
+static bool may_format_header(const mapped_ring *ring, unsigned char *memory)
 {
-    uint64_t words[RECORDS_AT / 8];
-    build_header(ring, words);
-    for (size_t at = 0; at < RECORDS_AT; at += 8) {
-        uint64_t word = MAPPED__LOAD(mapped__ring_long_at(header, at));
-        if (word != 0 && word != words[at / 8] && at != SENDERS_AT)
+    const mapped__ring_header empty = empty_header(ring);
+    uint64_t allowed[RECORDS_AT / 8];
+    const uint64_t *words = (const uint64_t *)(const void *)memory;
+    const size_t mutex_at = offsetof(mapped__ring_header, senders_mutex) / 8;
+    memcpy(allowed, &empty, sizeof allowed);
+    for (size_t i = 0; i < RECORDS_AT / 8; i++) {
+        const uint64_t word = MAPPED__LOAD(&words[i]);
+        if (word != 0 && word != allowed[i] && i != mutex_at)
             return false;
     }
     return true;
@@ -126,6 +137,8 @@ static bool is_zero(const unsigned char *bytes, size_t n)
     return bytes[0] == 0 && memcmp(bytes, bytes + 1, n - 1) == 0;
 }
 
+/* MAPPED_ARGUMENT if a ring would overwrite one of these bytes. The piece at 0
+ * is the header. */
 static mapped_status check_piece(const mapped_ring *ring, size_t at, size_t n,
                                  mapped_error *error)
 {
@@ -139,7 +152,6 @@ static mapped_status check_piece(const mapped_ring *ring, size_t at, size_t n,
     return status == MAPPED_OK && !may_format ? refuse_content(error) : status;
 }
 
-/* MAPPED_ARGUMENT if the slice has bytes that a ring would overwrite. */
 static mapped_status check_may_format(const mapped_ring *ring,
                                       mapped_error *error)
 {
@@ -156,9 +168,10 @@ static mapped_status check_may_format(const mapped_ring *ring,
 mapped_status mapped__ring_mutex(const mapped_ring *ring, bool sends,
                                  mapped_mutex *mutex, mapped_error *error)
 {
+    const size_t at = sends ? offsetof(mapped__ring_header, senders_mutex)
+                            : offsetof(mapped__ring_header, receivers_mutex);
     mapped_slice word;
-    mapped_status status = mapped_slice_sub(
-        ring->slice, sends ? SENDERS_AT : RECEIVERS_AT, 8, &word, error);
+    mapped_status status = mapped_slice_sub(ring->slice, at, 8, &word, error);
     return status == MAPPED_OK ? mapped_mutex_at(word, mutex, error) : status;
 }
 
@@ -177,9 +190,9 @@ static mapped_status format_locked(const mapped_ring *ring,
     return status == MAPPED_OK ? unlocked : status;
 }
 
-/* How long to wait for another process that formats the ring, in nanoseconds;
- * and how often to check meanwhile whether it has: after that it may use the
- * ring, and hold the mutex for long. */
+/* How long to wait for another process that formats the ring, in nanoseconds,
+ * and how often to check the header meanwhile: once the ring is formatted, the
+ * mutex may be held for long by those who use it. */
 #define FORMAT_TIMEOUT ((uint64_t)10000000000)
 #define FORMAT_CHECK ((uint64_t)20000000)
 
@@ -281,22 +294,17 @@ static mapped_status read_positions(const mapped_ring *ring,
                                     mapped_ring_state *state,
                                     mapped_error *error)
 {
-    unsigned char *header;
-    mapped_status status =
-        mapped_slice_enter(ring->slice, 0, RECORDS_AT, &header, error);
+    mapped__ring_header *header;
+    mapped_status status = enter_header(ring, &header, error);
     if (status != MAPPED_OK)
         return status;
-    positions->head = __atomic_load_n(mapped__ring_long_at(header, HEAD_AT),
-                                      __ATOMIC_SEQ_CST);
-    positions->tail = __atomic_load_n(mapped__ring_long_at(header, TAIL_AT),
-                                      __ATOMIC_SEQ_CST);
+    positions->head = __atomic_load_n(&header->head, __ATOMIC_SEQ_CST);
+    positions->tail = __atomic_load_n(&header->tail, __ATOMIC_SEQ_CST);
     if (state != NULL) {
-        state->senders_died =
-            MAPPED__LOAD(mapped__ring_word_at(header, SENDERS_DIED_AT));
-        state->receivers_died =
-            MAPPED__LOAD(mapped__ring_word_at(header, RECEIVERS_DIED_AT));
+        state->senders_died = MAPPED__LOAD(&header->senders_died);
+        state->receivers_died = MAPPED__LOAD(&header->receivers_died);
     }
-    return mapped_slice_leave(ring->slice, 0, RECORDS_AT, error);
+    return leave_header(ring, error);
 }
 
 /* Other processes may move both positions between the two loads, so positions
@@ -374,9 +382,10 @@ static mapped_status find_sleep_word(const mapped_ring *ring,
 {
     const mapped_element *native_u32 =
         mapped_element_find(MAPPED_KIND_UNSIGNED, 4, MAPPED_BIG_ENDIAN);
-    return mapped_atomic_at(
-        ring->slice, native_u32,
-        condition.sends ? SENDER_SLEEPS_AT : RECEIVER_SLEEPS_AT, word, error);
+    const size_t at = condition.sends
+                          ? offsetof(mapped__ring_header, sender_sleeps)
+                          : offsetof(mapped__ring_header, receiver_sleeps);
+    return mapped_atomic_at(ring->slice, native_u32, at, word, error);
 }
 
 /* How long to sleep at most before the positions are read again, in

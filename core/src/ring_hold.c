@@ -17,11 +17,10 @@
 static mapped_status read_other_position(mapped_ring_hold *hold,
                                          mapped_error *error)
 {
+    const mapped__ring_header *header = hold->export_.data;
     const uint64_t own = hold->position_;
     const uint64_t other =
-        __atomic_load_n(mapped__ring_long_at(hold->export_.data,
-                                             hold->sends_ ? HEAD_AT : TAIL_AT),
-                        __ATOMIC_ACQUIRE);
+        MAPPED__LOAD_ACQUIRE(hold->sends_ ? &header->head : &header->tail);
     if (!mapped__ring_is_valid(&hold->ring, hold->sends_ ? other : own,
                                hold->sends_ ? own : other))
         return mapped_error_set(error, MAPPED_CORRUPT, "position");
@@ -48,26 +47,26 @@ static void wake_others(const mapped_ring_hold *hold)
 
 static void unlock(const mapped_ring_hold *hold)
 {
-    (void)mapped__mutex_unlock(mapped__ring_long_at(
-        hold->export_.data, hold->sends_ ? SENDERS_AT : RECEIVERS_AT));
+    mapped__ring_header *header = hold->export_.data;
+    (void)mapped__mutex_unlock(hold->sends_ ? &header->senders_mutex
+                                            : &header->receivers_mutex);
 }
 
 /* Fills in the hold, which has the export and the mutex. */
 static mapped_status init_hold(mapped_ring_hold *hold, bool owner_died,
                                mapped_error *error)
 {
-    void *header = hold->export_.data;
+    mapped__ring_header *header = hold->export_.data;
     const bool sends = hold->sends_;
     if (owner_died)
-        __atomic_fetch_add(
-            mapped__ring_word_at(header,
-                                 sends ? SENDERS_DIED_AT : RECEIVERS_DIED_AT),
-            1, __ATOMIC_RELAXED);
+        __atomic_fetch_add(sends ? &header->senders_died
+                                 : &header->receivers_died,
+                           1, __ATOMIC_RELAXED);
     hold->identity_ = &mapped__process_identity_cache;
     hold->owner_ = mapped__process_identity();
-    hold->published_ = mapped__ring_long_at(header, sends ? TAIL_AT : HEAD_AT);
-    hold->sleep_word_ = mapped__ring_word_at(header, sends ? RECEIVER_SLEEPS_AT
-                                                           : SENDER_SLEEPS_AT);
+    hold->published_ = sends ? &header->tail : &header->head;
+    hold->sleep_word_ =
+        sends ? &header->receiver_sleeps : &header->sender_sleeps;
     hold->position_ = MAPPED__LOAD(hold->published_);
     hold->last_position_ = hold->position_;
     mapped_status status = read_other_position(hold, error);

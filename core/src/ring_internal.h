@@ -9,23 +9,32 @@
 
 #include "region_internal.h"
 
-#define TAIL_AT 64
-#define SENDERS_AT 72
-#define HEAD_AT 128
-#define RECEIVERS_AT 136
-#define RECEIVER_SLEEPS_AT 192
-#define SENDER_SLEEPS_AT 196
-#define SENDERS_DIED_AT 200
-#define RECEIVERS_DIED_AT 204
+/* What comes before the records. */
+typedef struct mapped__ring_header {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t byte_order;
+    uint64_t capacity;
+    uint64_t records_at;
+    uint64_t zero1[4];
+    uint64_t tail;
+    uint64_t senders_mutex;
+    uint64_t zero2[6];
+    uint64_t head;
+    uint64_t receivers_mutex;
+    uint64_t zero3[6];
+    uint32_t receiver_sleeps;
+    uint32_t sender_sleeps;
+    uint32_t senders_died;
+    uint32_t receivers_died;
+    uint64_t zero4[6];
+} mapped__ring_header;
+
 #define RECORDS_AT MAPPED_RING_RECORDS_AT
+_Static_assert(sizeof(mapped__ring_header) == RECORDS_AT, "no padding");
 
 #define GO_TO_START UINT32_MAX /* in the place of a record's length */
 #define LONGEST_RECORD ((uint64_t)UINT32_MAX - 15)
-
-static inline uint64_t *mapped__ring_long_at(void *header, size_t at)
-{
-    return (uint64_t *)(void *)((unsigned char *)header + at);
-}
 
 static inline uint64_t mapped__ring_advance(const mapped_ring *ring,
                                             uint64_t position, uint64_t bytes)

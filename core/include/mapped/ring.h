@@ -269,11 +269,6 @@ MAPPED__MUST_USE mapped_status mapped__ring_publish_slow(mapped_ring_hold *hold,
                                                          const char *operation,
                                                          mapped_error *error);
 
-MAPPED__INLINE uint32_t *mapped__ring_word_at(void *header, size_t at)
-{
-    return (uint32_t *)(void *)((unsigned char *)header + at);
-}
-
 /* The index of what is at the position: its offset from the first record. */
 MAPPED__INLINE size_t mapped__ring_index(const mapped_ring *ring,
                                          uint64_t position)
@@ -291,8 +286,8 @@ MAPPED__INLINE uint64_t mapped__ring_padded(uint64_t n)
 MAPPED__INLINE uint32_t *
 mapped__ring_record_header(const mapped_ring_hold *hold, size_t index)
 {
-    return mapped__ring_word_at(hold->export_.data,
-                                MAPPED_RING_RECORDS_AT + index);
+    unsigned char *memory = (unsigned char *)hold->export_.data;
+    return (uint32_t *)(void *)(memory + MAPPED_RING_RECORDS_AT + index);
 }
 
 /* The n bytes of the record whose header is at the index. */
