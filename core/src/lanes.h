@@ -76,16 +76,13 @@ static inline bool mapped__lanes_any(mapped__lanes hits)
     return mapped__lanes_mask(hits) != 0;
 }
 
-/* The lanes of a stride that are equal. */
-static inline uint64_t mapped__stride_mask(const unsigned char *p,
-                                           mapped__lanes byte)
+/* The same for the four groups of lanes of a stride. */
+static inline uint64_t mapped__stride_mask(mapped__lanes a, mapped__lanes b,
+                                           mapped__lanes c, mapped__lanes d)
 {
-    uint64_t masks[4];
-    for (int i = 0; i < 4; i++)
-        masks[i] = mapped__lanes_mask(
-            mapped__lanes_equal(mapped__lanes_load(p + i * LANES), byte));
-    return masks[0] | masks[1] << LANES | masks[2] << 2 * LANES |
-           masks[3] << 3 * LANES;
+    return mapped__lanes_mask(a) | mapped__lanes_mask(b) << LANES |
+           mapped__lanes_mask(c) << 2 * LANES |
+           mapped__lanes_mask(d) << 3 * LANES;
 }
 
 #endif

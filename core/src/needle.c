@@ -120,10 +120,9 @@ static inline bool any_in_stride(const scan *s, size_t at)
 /* The candidates of a stride, a bit for each offset. */
 static inline uint64_t stride_mask(const scan *s, size_t at)
 {
-    return mapped__lanes_mask(candidates(s, at)) |
-           mapped__lanes_mask(candidates(s, at + LANES)) << LANES |
-           mapped__lanes_mask(candidates(s, at + 2 * LANES)) << 2 * LANES |
-           mapped__lanes_mask(candidates(s, at + 3 * LANES)) << 3 * LANES;
+    return mapped__stride_mask(candidates(s, at), candidates(s, at + LANES),
+                               candidates(s, at + 2 * LANES),
+                               candidates(s, at + 3 * LANES));
 }
 
 static inline uint64_t load_u64(const unsigned char *p)

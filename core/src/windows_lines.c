@@ -49,7 +49,7 @@ static mapped_status take(mapped_windows_lines *lines, mapped_slice *line,
     if (rest == 0)
         return MAPPED_OK;
     mapped_status status =
-        mapped__parts_take(&lines->parts_, line, taken, error);
+        mapped__parts_take_ended(&lines->parts_, line, taken, error);
     if (status == MAPPED_FAULT && error != NULL)
         error->offset += mapped_region_file_offset(lines->parts_.rest_.region);
     move_start(lines, rest);

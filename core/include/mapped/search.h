@@ -97,9 +97,10 @@ bool mapped_parts_take_rest(mapped_parts *parts, mapped_slice *part);
 bool mapped_parts_try_next(mapped_parts *parts, size_t limit,
                            mapped_slice *part);
 
-/* Private: takes the next part if a separator ends it, and tells whether. */
-mapped_status mapped__parts_take(mapped_parts *parts, mapped_slice *part,
-                                 bool *taken, mapped_error *error);
+/* Private: takes the next part if a separator ends it. `*taken` tells whether;
+ * if not, the rest is the last part. */
+mapped_status mapped__parts_take_ended(mapped_parts *parts, mapped_slice *part,
+                                       bool *taken, mapped_error *error);
 
 /* Private: what every search checks first. */
 mapped_status mapped__search_check(mapped_slice slice, mapped_error *error);
