@@ -157,15 +157,15 @@ static inline size_t copy_plain(mapped_slice to, size_t offset,
                                 mapped_slice from)
 {
     const size_t n = from.length;
-    if (n < MAPPED__COPY_LEAST)
+    if (n < MAPPED__COPY_BLOCK)
         return 0;
     const unsigned char *source = mapped_slice_try_enter(from, 0, n);
     unsigned char *target = plain_target(to, offset, n);
     if (source == NULL || target == NULL || may_overlap(to, offset, from))
         return 0;
     const uint32_t *state = &from.region->state_;
-    const size_t copied = n >= MAPPED__COPY_WIDE_LEAST && mapped__has_wide()
-                              ? mapped__copy_wide(target, source, n, state)
+    const size_t copied = n >= MAPPED__COPY_BLOCK_AVX2 && mapped__has_avx2()
+                              ? mapped__copy_avx2(target, source, n, state)
                               : mapped__copy_portable(target, source, n, state);
     return mapped_slice_try_leave(to) ? copied : 0;
 }

@@ -1,5 +1,7 @@
-/* Comparing one byte with many at once. The compiler turns these into the
- * machine's own vector instructions. */
+/* Comparing one byte, or a pair of bytes, with many bytes at once. Vectors have
+ * LANES bytes; a search looks at a stride, four of them, in each turn of its
+ * loop. The compiler turns the functions into the machine's own vector
+ * instructions. */
 #ifndef MAPPED_LANES_H
 #define MAPPED_LANES_H
 
@@ -83,6 +85,35 @@ static inline uint64_t mapped__stride_mask(mapped__lanes a, mapped__lanes b,
     return mapped__lanes_mask(a) | mapped__lanes_mask(b) << LANES |
            mapped__lanes_mask(c) << 2 * LANES |
            mapped__lanes_mask(d) << 3 * LANES;
+}
+
+/* Two bytes of a needle. A candidate is an offset where both are in their
+ * places, so that a match may begin there. */
+typedef struct mapped__pair {
+    const unsigned char *first_at; /* where a match at offset 0 has the first */
+    const unsigned char *second_at;
+    mapped__lanes first; /* the byte in every lane */
+    mapped__lanes second;
+} mapped__pair;
+
+/* All bits are set in the lanes of candidates among the offsets from `at` on.
+ */
+static inline mapped__lanes mapped__candidates(const mapped__pair *pair,
+                                               size_t at)
+{
+    return mapped__lanes_equal(mapped__lanes_load(pair->first_at + at),
+                               pair->first) &
+           mapped__lanes_equal(mapped__lanes_load(pair->second_at + at),
+                               pair->second);
+}
+
+static inline bool mapped__stride_has_candidates(const mapped__pair *pair,
+                                                 size_t at)
+{
+    return mapped__lanes_any(
+        (mapped__candidates(pair, at) | mapped__candidates(pair, at + LANES)) |
+        (mapped__candidates(pair, at + 2 * LANES) |
+         mapped__candidates(pair, at + 3 * LANES)));
 }
 
 #endif

@@ -1,22 +1,23 @@
-/* Searches of plain memory. A filter compares two bytes of the needle with the
- * haystack at LANES offsets at a time; only offsets at which both are equal are
- * candidates, where the whole needle is compared. The filter is fast but has no
- * bound, so the search counts the bytes that it compares in vain and, once they
- * outweigh the haystack, leaves the rest to the two-way algorithm. Thus the
- * time of every search is linear. */
+/* Searches of plain memory. A filter compares two bytes of the needle, its
+ * pair, with the haystack at many offsets at a time; only at the candidates,
+ * where both bytes are in their places, the whole needle is compared. The
+ * filter is fast but has no bound, so a search counts the bytes that it
+ * compares in vain. Once they outweigh the haystack, it leaves the rest to the
+ * two-way algorithm. Thus the time of every search is linear.
+ *
+ * mapped_needle_tune chooses two rare bytes for the pair. lanes.h has the
+ * filter; a scan is the state of a search with it. */
 #include <mapped/needle.h>
 
 #include "lanes.h"
 #include "wide.h"
 
-#define NEEDLE_SAMPLE 256 /* bytes of the needle among which two are chosen */
-#define HEAD 16           /* bytes of a candidate that are compared first */
-#define FREE_WORK 4096    /* bytes that any search may compare in vain */
-#define RARE_PLACES                                          \
-    64 /* how many of a sample's places of the rare byte are \
-        * read */
+#define PAIR_CHOICES 256 /* the pair is chosen among so many first bytes */
+#define RARE_SAMPLES 64  /* how many rare bytes of a sample are looked at */
+#define HEAD 16          /* bytes of a candidate that are compared first */
+#define FREE_WORK 4096   /* bytes that any search may compare in vain */
 
-/* Returns which of the `n` costs is the least, the last such one. */
+/* Returns the index of the least of the `n` costs, the last such one. */
 static size_t least(const uint32_t *costs, size_t n)
 {
     size_t best = 0;
@@ -26,24 +27,23 @@ static size_t least(const uint32_t *costs, size_t n)
     return best;
 }
 
-/* Adds to the costs of the needle's first `n` bytes how often each of them is
- * where a match would have it, at the places in the sample that have the rare
- * byte. A byte that is rare but comes with the rare one rules out little. */
-static void add_together(const mapped_needle *needle, size_t n,
-                         const unsigned char *sample, size_t sample_size,
-                         uint32_t *costs)
+/* Where the sample has the needle's rare byte, it may have other bytes of the
+ * needle in their places, too. Such bytes rule out few candidates more than the
+ * rare one alone, so each time adds to their costs. */
+static void add_costs_with_rare(const mapped_needle *needle, size_t n,
+                                const unsigned char *sample, size_t sample_size,
+                                uint32_t *costs)
 {
     const size_t rare = needle->rare_;
     size_t at = 0;
-    for (int places = 0; places < RARE_PLACES && at + n <= sample_size;
-         places++, at++) {
-        const unsigned char *found = memchr(
+    for (int i = 0; i < RARE_SAMPLES && at + n <= sample_size; i++, at++) {
+        const unsigned char *rare_byte = memchr(
             sample + at + rare, needle->bytes_[rare], sample_size - n - at + 1);
-        if (found == NULL)
+        if (rare_byte == NULL)
             break;
-        at = (size_t)(found - sample) - rare;
-        for (size_t i = 0; i < n; i++)
-            costs[i] += (uint32_t)(sample[at + i] == needle->bytes_[i]) *
+        at = (size_t)(rare_byte - sample) - rare;
+        for (size_t k = 0; k < n; k++)
+            costs[k] += (uint32_t)(sample[at + k] == needle->bytes_[k]) *
                         (MAPPED__NEEDLE_SAMPLE + 1);
     }
 }
@@ -52,22 +52,22 @@ void mapped_needle_tune(mapped_needle *needle, const void *sample, size_t n)
 {
     const unsigned char *bytes = sample;
     uint16_t seen[UCHAR_MAX + 1] = {0};
-    uint32_t costs[NEEDLE_SAMPLE] = {0};
-    size_t head =
-        needle->length_ < NEEDLE_SAMPLE ? needle->length_ : NEEDLE_SAMPLE;
+    uint32_t costs[PAIR_CHOICES] = {0};
+    const size_t choices =
+        needle->length_ < PAIR_CHOICES ? needle->length_ : PAIR_CHOICES;
     if (needle->tuned_)
         return;
     if (n > MAPPED__NEEDLE_SAMPLE)
         n = MAPPED__NEEDLE_SAMPLE;
     for (size_t i = 0; i < n; i++)
         seen[bytes[i]]++;
-    for (size_t i = 0; i < head; i++)
+    for (size_t i = 0; i < choices; i++)
         costs[i] = seen[needle->bytes_[i]];
-    needle->rare_ = least(costs, head);
+    needle->rare_ = least(costs, choices);
     needle->unseen_ = costs[needle->rare_] == 0;
-    add_together(needle, head, bytes, n, costs);
+    add_costs_with_rare(needle, choices, bytes, n, costs);
     costs[needle->rare_] = UINT32_MAX;
-    needle->second_ = least(costs, head);
+    needle->second_ = least(costs, choices);
     needle->tuned_ = true;
 }
 
@@ -76,12 +76,9 @@ void mapped_needle_tune(mapped_needle *needle, const void *sample, size_t n)
 typedef struct scan {
     const mapped_needle *needle;
     const unsigned char *haystack;
-    size_t n;             /* bytes of the haystack */
-    size_t starts;        /* at how many offsets a match can begin */
-    mapped__lanes rare;   /* the byte that is compared first, in every lane */
-    mapped__lanes second; /* the same of the second */
-    const unsigned char *rare_at;   /* where a match at 0 has the first, */
-    const unsigned char *second_at; /* and the second */
+    size_t n;      /* bytes of the haystack */
+    size_t starts; /* at how many offsets a match can begin */
+    mapped__pair pair;
     size_t work; /* bytes that were compared, nearly all in vain */
     size_t at;
     size_t base;   /* the offset of the lowest bit of `mask` */
@@ -91,38 +88,29 @@ typedef struct scan {
 static scan scan_of(const mapped_needle *needle, const unsigned char *haystack,
                     size_t n)
 {
+    const size_t rare = needle->rare_, second = needle->second_;
     return (scan){.needle = needle,
                   .haystack = haystack,
                   .n = n,
                   .starts = n - needle->length_ + 1,
-                  .rare = mapped__lanes_of(needle->bytes_[needle->rare_]),
-                  .second = mapped__lanes_of(needle->bytes_[needle->second_]),
-                  .rare_at = haystack + needle->rare_,
-                  .second_at = haystack + needle->second_};
+                  .pair = {.first_at = haystack + rare,
+                           .second_at = haystack + second,
+                           .first = mapped__lanes_of(needle->bytes_[rare]),
+                           .second = mapped__lanes_of(needle->bytes_[second])}};
 }
 
-/* Returns all bits set in the lanes of those offsets, of the LANES from `at`
- * on, that are candidates. */
-static inline mapped__lanes candidates(const scan *s, size_t at)
+/* The candidates from `at` on, a bit for each offset. */
+static inline uint64_t lanes_mask(const scan *s, size_t at)
 {
-    return mapped__lanes_equal(mapped__lanes_load(s->rare_at + at), s->rare) &
-           mapped__lanes_equal(mapped__lanes_load(s->second_at + at),
-                               s->second);
+    return mapped__lanes_mask(mapped__candidates(&s->pair, at));
 }
 
-static inline bool any_in_stride(const scan *s, size_t at)
-{
-    return mapped__lanes_any(
-        (candidates(s, at) | candidates(s, at + LANES)) |
-        (candidates(s, at + 2 * LANES) | candidates(s, at + 3 * LANES)));
-}
-
-/* The candidates of a stride, a bit for each offset. */
 static inline uint64_t stride_mask(const scan *s, size_t at)
 {
-    return mapped__stride_mask(candidates(s, at), candidates(s, at + LANES),
-                               candidates(s, at + 2 * LANES),
-                               candidates(s, at + 3 * LANES));
+    return mapped__stride_mask(mapped__candidates(&s->pair, at),
+                               mapped__candidates(&s->pair, at + LANES),
+                               mapped__candidates(&s->pair, at + 2 * LANES),
+                               mapped__candidates(&s->pair, at + 3 * LANES));
 }
 
 static inline uint64_t load_u64(const unsigned char *p)
@@ -180,9 +168,9 @@ static size_t two_way_rest(const scan *s, size_t at)
     const mapped_needle *needle = s->needle;
     if (at >= s->starts)
         return MAPPED_NOT_FOUND;
-    size_t found = mapped__two_way_first(needle->bytes_, needle->length_,
+    size_t match = mapped__two_way_first(needle->bytes_, needle->length_,
                                          s->haystack + at, s->n - at);
-    return found == MAPPED_NOT_FOUND ? found : at + found;
+    return match == MAPPED_NOT_FOUND ? match : at + match;
 }
 
 /* Strides in which a search looks for candidates itself, before a skip. */
@@ -190,21 +178,18 @@ static size_t two_way_rest(const scan *s, size_t at)
 
 static inline size_t skip(const scan *s)
 {
-    const mapped_needle *needle = s->needle;
-    const mapped__two_bytes bytes = {s->rare_at, s->second_at,
-                                     needle->bytes_[needle->rare_],
-                                     needle->bytes_[needle->second_]};
-    return mapped__has_wide() ? mapped__skip_wide(&bytes, s->at, s->starts)
-                              : mapped__skip_portable(&bytes, s->at, s->starts);
+    return mapped__has_avx2()
+               ? mapped__skip_avx2(&s->pair, s->at, s->starts)
+               : mapped__skip_portable(&s->pair, s->at, s->starts);
 }
 
-/* Finds the next candidates. Returns false if there are none. The last LANES
- * offsets may overlap with some that were searched before. */
+/* Sets the mask to the next candidates. Returns false if there are none. The
+ * last LANES offsets may overlap with some that were searched before. */
 static inline bool next_mask(scan *s)
 {
     for (int near = NEAR; s->starts - s->at >= STRIDE; near--) {
         mapped__lanes_prefetch(s->haystack + s->at + AHEAD);
-        if (any_in_stride(s, s->at)) {
+        if (mapped__stride_has_candidates(&s->pair, s->at)) {
             s->base = s->at;
             s->mask = stride_mask(s, s->at);
             s->at += STRIDE;
@@ -218,7 +203,7 @@ static inline bool next_mask(scan *s)
         const bool is_last = s->starts - s->at < LANES;
         const size_t done = is_last ? s->at - (s->starts - LANES) : 0;
         s->base = s->at - done;
-        s->mask = mapped__lanes_mask(candidates(s, s->base)) >> done << done;
+        s->mask = lanes_mask(s, s->base) >> done << done;
         s->at = s->base + LANES;
         if (s->mask != 0)
             return true;
@@ -228,7 +213,7 @@ static inline bool next_mask(scan *s)
 
 /* Returns the first match from `from` on that was not found yet. There are at
  * least LANES offsets. */
-static inline size_t next_of_many(scan *s, size_t from)
+static inline size_t next_by_filter(scan *s, size_t from)
 {
     do {
         while (s->mask != 0) {
@@ -243,36 +228,21 @@ static inline size_t next_of_many(scan *s, size_t from)
     return MAPPED_NOT_FOUND;
 }
 
-/* Searches for the rarest byte alone with memchr, which is faster than the
- * filter as long as that byte is rare. Returns the offset of the match, or
- * MAPPED_NOT_FOUND; then the filter has to go on at `at`. */
-static size_t next_of_rarest(scan *s)
+/* Looks for the rare byte alone, which is faster than the filter as long as
+ * that byte is rare. Returns the offset of a match, or MAPPED_NOT_FOUND; then
+ * the filter has to go on at `at`, unless all offsets were searched. */
+static size_t next_by_memchr(scan *s)
 {
-    const unsigned char *haystack = s->haystack + s->needle->rare_;
     const unsigned char byte = s->needle->bytes_[s->needle->rare_];
-    while (s->at < s->starts && s->work <= s->at / 8 + FREE_WORK / 4) {
+    const bool is_short = s->starts < LANES;
+    while (s->at < s->starts &&
+           (is_short || s->work <= s->at / 8 + FREE_WORK / 4)) {
         const unsigned char *candidate =
-            memchr(haystack + s->at, byte, s->starts - s->at);
-        s->at = candidate == NULL ? s->starts : (size_t)(candidate - haystack);
+            memchr(s->pair.first_at + s->at, byte, s->starts - s->at);
+        s->at = candidate == NULL ? s->starts
+                                  : (size_t)(candidate - s->pair.first_at);
         if (candidate != NULL && matches(s, s->at++))
             return s->at - 1;
-    }
-    return MAPPED_NOT_FOUND;
-}
-
-static size_t next_of_few(scan *s, size_t from)
-{
-    const unsigned char byte = s->needle->bytes_[s->needle->rare_];
-    size_t at = from > s->at ? from : s->at;
-    while (at < s->starts) {
-        const unsigned char *found =
-            memchr(s->rare_at + at, byte, s->starts - at);
-        if (found == NULL)
-            break;
-        at = (size_t)(found - s->rare_at);
-        if (matches(s, at))
-            return at;
-        at++;
     }
     return MAPPED_NOT_FOUND;
 }
@@ -280,15 +250,16 @@ static size_t next_of_few(scan *s, size_t from)
 /* Returns the first match from `from` on, which is behind the last one. */
 static inline size_t next_match(scan *s, size_t from)
 {
+    const bool is_short = s->starts < LANES; /* too short for the filter */
     if (from >= s->starts)
         return MAPPED_NOT_FOUND;
-    if (s->needle->unseen_ && s->mask == 0) {
+    if (is_short || (s->needle->unseen_ && s->mask == 0)) {
         s->at = from > s->at ? from : s->at;
-        size_t found = next_of_rarest(s);
-        if (found != MAPPED_NOT_FOUND)
-            return found;
+        size_t match = next_by_memchr(s);
+        if (match != MAPPED_NOT_FOUND || is_short)
+            return match;
     }
-    return s->starts < LANES ? next_of_few(s, from) : next_of_many(s, from);
+    return next_by_filter(s, from);
 }
 
 static MAPPED__NOINLINE size_t first_of_bytes(const mapped_needle *needle,
@@ -302,8 +273,8 @@ static MAPPED__NOINLINE size_t first_of_bytes(const mapped_needle *needle,
 static size_t first_of_byte(unsigned char byte, const unsigned char *haystack,
                             size_t n)
 {
-    const unsigned char *found = memchr(haystack, byte, n);
-    return found == NULL ? MAPPED_NOT_FOUND : (size_t)(found - haystack);
+    const unsigned char *match = memchr(haystack, byte, n);
+    return match == NULL ? MAPPED_NOT_FOUND : (size_t)(match - haystack);
 }
 
 size_t mapped_needle_first(const mapped_needle *needle, const void *haystack,
@@ -333,9 +304,10 @@ static size_t last_in_mask(scan *s, size_t base, uint64_t mask)
     return MAPPED_NOT_FOUND;
 }
 
-static size_t last_of_few(scan *s, size_t starts)
+/* Without the filter. */
+static size_t last_in_short(scan *s)
 {
-    for (size_t at = starts; at > 0; at--)
+    for (size_t at = s->starts; at > 0; at--)
         if (matches(s, at - 1))
             return at - 1;
     return MAPPED_NOT_FOUND;
@@ -343,27 +315,25 @@ static size_t last_of_few(scan *s, size_t starts)
 
 /* Matches that begin at `at` or later have been looked for. The first LANES
  * offsets may overlap with some of these. */
-static size_t last_of_many(scan *s)
+static size_t last_by_filter(scan *s)
 {
     const mapped_needle *needle = s->needle;
     size_t at = s->starts;
     while (at > 0) {
-        const bool is_stride = at >= STRIDE;
+        uint64_t mask;
         mapped__lanes_prefetch(s->haystack + at - AHEAD);
-        if (is_stride && !any_in_stride(s, at - STRIDE)) {
+        if (at >= STRIDE) {
             at -= STRIDE;
-            continue;
+            if (!mapped__stride_has_candidates(&s->pair, at))
+                continue;
+            mask = stride_mask(s, at);
+        } else {
+            at = at < LANES ? 0 : at - LANES;
+            mask = lanes_mask(s, at);
         }
-        const size_t base = is_stride    ? at - STRIDE
-                            : at < LANES ? 0
-                                         : at - LANES;
-        size_t found =
-            last_in_mask(s, base,
-                         is_stride ? stride_mask(s, base)
-                                   : mapped__lanes_mask(candidates(s, base)));
-        if (found != MAPPED_NOT_FOUND)
-            return found;
-        at = base;
+        size_t match = last_in_mask(s, at, mask);
+        if (match != MAPPED_NOT_FOUND)
+            return match;
         if (at > 0 && is_too_slow(s, s->starts - at))
             return mapped__two_way_last(needle->bytes_, needle->length_,
                                         s->haystack, at + needle->length_ - 1);
@@ -379,7 +349,7 @@ size_t mapped_needle_last(const mapped_needle *needle, const void *haystack,
     if (needle->length_ == 0)
         return n;
     scan s = scan_of(needle, haystack, n);
-    return s.starts < LANES ? last_of_few(&s, s.starts) : last_of_many(&s);
+    return s.starts < LANES ? last_in_short(&s) : last_by_filter(&s);
 }
 
 static size_t sum(mapped__lanes counts)
@@ -390,39 +360,21 @@ static size_t sum(mapped__lanes counts)
     return total;
 }
 
-/* What count_in_lanes looks for: a byte that is followed, so many bytes later,
- * by another, or one byte if that is 0. */
-typedef struct pair {
-    mapped__lanes first, second;
-    size_t later;
-} pair;
-
-static inline mapped__lanes pair_at(const pair *pair, const unsigned char *p)
+/* Counts the candidates in a number of strides. Comparing makes an equal lane
+ * -1, which is subtracted. A lane can count to UCHAR_MAX, so the counts are
+ * added up after as many strides. */
+MAPPED__INLINE size_t count_in_strides(const mapped__pair *pair, size_t strides)
 {
-    mapped__lanes hits =
-        mapped__lanes_equal(mapped__lanes_load(p), pair->first);
-    if (pair->later > 0)
-        hits &= mapped__lanes_equal(mapped__lanes_load(p + pair->later),
-                                    pair->second);
-    return hits;
-}
-
-/* Counts in a number of strides. Comparing makes an equal lane -1, which is
- * subtracted. A lane can count to UCHAR_MAX, so the counts are added up after
- * as many strides. */
-MAPPED__INLINE size_t count_in_lanes(const unsigned char *haystack,
-                                     size_t strides, const pair *pair)
-{
-    size_t total = 0;
+    size_t total = 0, at = 0;
     while (strides > 0) {
         size_t turn = strides < UCHAR_MAX ? strides : UCHAR_MAX;
         mapped__lanes counts[4] = {{0}, {0}, {0}, {0}};
-        for (size_t i = 0; i < turn; i++, haystack += STRIDE) {
-            mapped__lanes_prefetch(haystack + AHEAD);
-            counts[0] -= pair_at(pair, haystack);
-            counts[1] -= pair_at(pair, haystack + LANES);
-            counts[2] -= pair_at(pair, haystack + 2 * LANES);
-            counts[3] -= pair_at(pair, haystack + 3 * LANES);
+        for (size_t i = 0; i < turn; i++, at += STRIDE) {
+            mapped__lanes_prefetch(pair->first_at + at + AHEAD);
+            counts[0] -= mapped__candidates(pair, at);
+            counts[1] -= mapped__candidates(pair, at + LANES);
+            counts[2] -= mapped__candidates(pair, at + 2 * LANES);
+            counts[3] -= mapped__candidates(pair, at + 3 * LANES);
         }
         for (size_t i = 0; i < 4; i++)
             total += sum(counts[i]);
@@ -431,12 +383,14 @@ MAPPED__INLINE size_t count_in_lanes(const unsigned char *haystack,
     return total;
 }
 
+/* For the filter the byte is a pair with itself. */
 static size_t count_byte(unsigned char byte, const unsigned char *haystack,
                          size_t n)
 {
-    size_t strides = n / STRIDE;
-    const pair pair = {.first = mapped__lanes_of(byte)};
-    size_t total = count_in_lanes(haystack, strides, &pair);
+    const size_t strides = n / STRIDE;
+    const mapped__lanes lanes = mapped__lanes_of(byte);
+    const mapped__pair pair = {haystack, haystack, lanes, lanes};
+    size_t total = count_in_strides(&pair, strides);
     for (size_t i = strides * STRIDE; i < n; i++)
         total += haystack[i] == byte;
     return total;
@@ -449,10 +403,10 @@ static size_t count_two(const unsigned char *needle,
     const bool is_last =
         haystack[n - 2] == needle[0] && haystack[n - 1] == needle[1];
     const size_t strides = (n - 2) / STRIDE;
-    const pair pair = {.first = mapped__lanes_of(needle[0]),
-                       .second = mapped__lanes_of(needle[1]),
-                       .later = 1};
-    size_t total = count_in_lanes(haystack, strides, &pair);
+    const mapped__pair pair = {haystack, haystack + 1,
+                               mapped__lanes_of(needle[0]),
+                               mapped__lanes_of(needle[1])};
+    size_t total = count_in_strides(&pair, strides);
     for (size_t i = strides * STRIDE; i < n - 2; i++)
         total += haystack[i] == needle[0] && haystack[i + 1] == needle[1];
     *next = is_last ? n : n - 1;
@@ -463,10 +417,10 @@ static size_t count_bytes(const mapped_needle *needle,
                           const unsigned char *haystack, size_t n, size_t *next)
 {
     scan s = scan_of(needle, haystack, n);
-    size_t count = 0, end = 0, found;
-    while ((found = next_match(&s, end)) != MAPPED_NOT_FOUND) {
+    size_t count = 0, end = 0, match;
+    while ((match = next_match(&s, end)) != MAPPED_NOT_FOUND) {
         count++;
-        end = found + needle->length_;
+        end = match + needle->length_;
     }
     *next = end > s.starts ? end : s.starts;
     return count;

@@ -1,13 +1,11 @@
-/* Two loops, each for 16 and for 32 bytes at a time: a copy that stores only
- * what it has loaded from a region without lost pages, and a skip over bytes
- * where no match can begin.
+/* A copy that stores only what it has loaded from a region without lost pages,
+ * and a skip over bytes where no match can begin; each for 16 and for 32 bytes
+ * at a time.
  *
  * The copy loads a whole block before it looks at the state, and stores it
  * after that, so that the zeros of a lost page never get to the target. Eight
  * registers a block spread the cost of the look. */
 #include "wide.h"
-
-#include "lanes.h"
 
 /* Was no page lost and the region not closed, as of the loads before? */
 static inline bool is_clean(const uint32_t *state)
@@ -26,8 +24,8 @@ static inline size_t next_block(size_t at, size_t block, size_t last)
 size_t mapped__copy_portable(unsigned char *to, const unsigned char *from,
                              size_t n, const uint32_t *state)
 {
-    const size_t last = n - 8 * LANES;
-    for (size_t at = 0;; at = next_block(at, 8 * LANES, last)) {
+    const size_t last = n - MAPPED__COPY_BLOCK;
+    for (size_t at = 0;; at = next_block(at, MAPPED__COPY_BLOCK, last)) {
         const unsigned char *p = from + at;
         unsigned char *q = to + at;
         const mapped__lanes a = mapped__lanes_load(p);
@@ -53,102 +51,80 @@ size_t mapped__copy_portable(unsigned char *to, const unsigned char *from,
     }
 }
 
-/* Lane i is all ones if a match can begin at `at + i`: both bytes are in their
- * places. */
-static inline mapped__lanes lanes_with_both(const mapped__two_bytes *bytes,
-                                            size_t at, mapped__lanes first,
-                                            mapped__lanes second)
+size_t mapped__skip_portable(const mapped__pair *pair, size_t at, size_t end)
 {
-    return mapped__lanes_equal(mapped__lanes_load(bytes->first_at + at),
-                               first) &
-           mapped__lanes_equal(mapped__lanes_load(bytes->second_at + at),
-                               second);
-}
-
-size_t mapped__skip_portable(const mapped__two_bytes *bytes, size_t at,
-                             size_t end)
-{
-    const mapped__lanes first = mapped__lanes_of(bytes->first);
-    const mapped__lanes second = mapped__lanes_of(bytes->second);
     for (; end - at >= STRIDE; at += STRIDE) {
-        mapped__lanes_prefetch(bytes->first_at + at + AHEAD);
-        if (mapped__lanes_any(
-                lanes_with_both(bytes, at, first, second) |
-                lanes_with_both(bytes, at + LANES, first, second) |
-                lanes_with_both(bytes, at + 2 * LANES, first, second) |
-                lanes_with_both(bytes, at + 3 * LANES, first, second)))
+        mapped__lanes_prefetch(pair->first_at + at + AHEAD);
+        if (mapped__stride_has_candidates(pair, at))
             break;
     }
     return at;
 }
 
-#ifdef MAPPED__WIDE
+#ifdef MAPPED__AVX2
 
-#    define WIDE 32
-typedef uint8_t wide __attribute__((vector_size(WIDE)));
+typedef uint8_t lanes32 __attribute__((vector_size(32)));
 
-static inline MAPPED__WIDE wide load(const unsigned char *p)
+static inline MAPPED__AVX2 lanes32 load(const unsigned char *p)
 {
-    wide value;
+    lanes32 value;
     memcpy(&value, p, sizeof value);
     return value;
 }
 
-static inline MAPPED__WIDE void store(unsigned char *p, wide value)
+static inline MAPPED__AVX2 void store(unsigned char *p, lanes32 value)
 {
     memcpy(p, &value, sizeof value);
 }
 
-MAPPED__WIDE size_t mapped__copy_wide(unsigned char *to,
+MAPPED__AVX2 size_t mapped__copy_avx2(unsigned char *to,
                                       const unsigned char *from, size_t n,
                                       const uint32_t *state)
 {
-    const size_t last = n - 8 * WIDE;
-    for (size_t at = 0;; at = next_block(at, 8 * WIDE, last)) {
+    const size_t last = n - MAPPED__COPY_BLOCK_AVX2;
+    for (size_t at = 0;; at = next_block(at, MAPPED__COPY_BLOCK_AVX2, last)) {
         const unsigned char *p = from + at;
         unsigned char *q = to + at;
-        const wide a = load(p);
-        const wide b = load(p + WIDE);
-        const wide c = load(p + 2 * WIDE);
-        const wide d = load(p + 3 * WIDE);
-        const wide e = load(p + 4 * WIDE);
-        const wide f = load(p + 5 * WIDE);
-        const wide g = load(p + 6 * WIDE);
-        const wide h = load(p + 7 * WIDE);
+        const lanes32 a = load(p);
+        const lanes32 b = load(p + 32);
+        const lanes32 c = load(p + 2 * 32);
+        const lanes32 d = load(p + 3 * 32);
+        const lanes32 e = load(p + 4 * 32);
+        const lanes32 f = load(p + 5 * 32);
+        const lanes32 g = load(p + 6 * 32);
+        const lanes32 h = load(p + 7 * 32);
         if (!is_clean(state))
             return at;
         store(q, a);
-        store(q + WIDE, b);
-        store(q + 2 * WIDE, c);
-        store(q + 3 * WIDE, d);
-        store(q + 4 * WIDE, e);
-        store(q + 5 * WIDE, f);
-        store(q + 6 * WIDE, g);
-        store(q + 7 * WIDE, h);
+        store(q + 32, b);
+        store(q + 2 * 32, c);
+        store(q + 3 * 32, d);
+        store(q + 4 * 32, e);
+        store(q + 5 * 32, f);
+        store(q + 6 * 32, g);
+        store(q + 7 * 32, h);
         if (at == last)
             return n;
     }
 }
 
-static inline MAPPED__WIDE wide wide_with_both(const mapped__two_bytes *bytes,
-                                               size_t at, wide first,
-                                               wide second)
+static inline MAPPED__AVX2 lanes32 candidates(const mapped__pair *pair,
+                                              size_t at)
 {
-    return (wide)(load(bytes->first_at + at) == first) &
-           (wide)(load(bytes->second_at + at) == second);
+    const lanes32 first = (lanes32){0} + pair->first[0];
+    const lanes32 second = (lanes32){0} + pair->second[0];
+    return (lanes32)(load(pair->first_at + at) == first) &
+           (lanes32)(load(pair->second_at + at) == second);
 }
 
-MAPPED__WIDE size_t mapped__skip_wide(const mapped__two_bytes *bytes, size_t at,
+MAPPED__AVX2 size_t mapped__skip_avx2(const mapped__pair *pair, size_t at,
                                       size_t end)
 {
-    typedef char signs __attribute__((vector_size(WIDE)));
-    const wide first = (wide){0} + bytes->first;
-    const wide second = (wide){0} + bytes->second;
+    typedef char signs __attribute__((vector_size(32)));
     for (; end - at >= STRIDE; at += STRIDE) {
-        mapped__lanes_prefetch(bytes->first_at + at + AHEAD);
-        const wide hits = wide_with_both(bytes, at, first, second) |
-                          wide_with_both(bytes, at + WIDE, first, second);
-        if (__builtin_ia32_pmovmskb256((signs)hits) != 0)
+        mapped__lanes_prefetch(pair->first_at + at + AHEAD);
+        const lanes32 both = candidates(pair, at) | candidates(pair, at + 32);
+        if (__builtin_ia32_pmovmskb256((signs)both) != 0)
             break;
     }
     return at;

@@ -5,19 +5,18 @@
 #include "wide.h"
 
 #include "check.h"
-#include "lanes.h"
 
 #define LONGEST 1300
 
 static mapped__copy_function *const copies[] = {mapped__copy_portable,
-                                                mapped__copy_wide};
+                                                mapped__copy_avx2};
 static mapped__skip_function *const skips[] = {mapped__skip_portable,
-                                               mapped__skip_wide};
+                                               mapped__skip_avx2};
 
 /* How many of the ways can be taken here. */
 static size_t ways(void)
 {
-    return mapped__has_wide() ? 2 : 1;
+    return mapped__has_avx2() ? 2 : 1;
 }
 
 static unsigned random_below(unsigned limit)
@@ -42,7 +41,7 @@ static void test_wide_copies_every_length(void)
 {
     const uint32_t clean = 0;
     for (size_t way = 0; way < ways(); way++)
-        for (size_t n = MAPPED__COPY_WIDE_LEAST; n < LONGEST; n++) {
+        for (size_t n = MAPPED__COPY_BLOCK_AVX2; n < LONGEST; n++) {
             unsigned char *from = random_bytes(n, 256);
             unsigned char *to = random_bytes(n, 256);
             CHECK_UINT(copies[way](to, from, n, &clean), n);
@@ -55,7 +54,7 @@ static void test_wide_copies_every_length(void)
 static void test_wide_portable_copies_short_ones(void)
 {
     const uint32_t clean = 0;
-    for (size_t n = MAPPED__COPY_LEAST; n < MAPPED__COPY_WIDE_LEAST; n++) {
+    for (size_t n = MAPPED__COPY_BLOCK; n < MAPPED__COPY_BLOCK_AVX2; n++) {
         unsigned char *from = random_bytes(n, 256);
         unsigned char *to = random_bytes(n, 256);
         CHECK_UINT(mapped__copy_portable(to, from, n, &clean), n);
@@ -97,7 +96,7 @@ static void check_stop(mapped__copy_function *copy, size_t word)
     size_t n = copy((unsigned char *)to, from, LONGEST, &to[word]);
     size_t written = count_leading(bytes, 7);
     CHECK(n <= written && written > 4 * word);
-    CHECK(written <= 4 * word + MAPPED__COPY_WIDE_LEAST);
+    CHECK(written <= 4 * word + MAPPED__COPY_BLOCK_AVX2);
     CHECK(n < LONGEST || written == LONGEST);
     CHECK(memcmp(bytes + written, none, LONGEST - written) == 0);
 }
@@ -110,12 +109,12 @@ static void test_wide_stops_when_the_state_is_set_on_the_way(void)
 }
 
 /* The stride where a skip has to end. */
-static size_t naive_skip(const mapped__two_bytes *bytes, size_t at, size_t end)
+static size_t naive_skip(const mapped__pair *pair, size_t at, size_t end)
 {
     for (; end - at >= STRIDE; at += STRIDE)
         for (size_t i = at; i < at + STRIDE; i++)
-            if (bytes->first_at[i] == bytes->first &&
-                bytes->second_at[i] == bytes->second)
+            if (pair->first_at[i] == pair->first[0] &&
+                pair->second_at[i] == pair->second[0])
                 return at;
     return at;
 }
@@ -128,14 +127,14 @@ static void test_wide_skips_to_the_next_candidate(void)
             const size_t later = random_below(40);
             const size_t end = n - later;
             const size_t at = random_below((unsigned)end);
-            const mapped__two_bytes bytes = {
+            const mapped__pair pair = {
                 .first_at = haystack,
                 .second_at = haystack + later,
-                .first = (unsigned char)random_below(kinds),
-                .second = (unsigned char)random_below(kinds)};
+                .first = mapped__lanes_of((unsigned char)random_below(kinds)),
+                .second = mapped__lanes_of((unsigned char)random_below(kinds))};
             for (size_t way = 0; way < ways(); way++)
-                CHECK_UINT(skips[way](&bytes, at, end),
-                           naive_skip(&bytes, at, end));
+                CHECK_UINT(skips[way](&pair, at, end),
+                           naive_skip(&pair, at, end));
             free(haystack);
         }
 }
@@ -143,16 +142,16 @@ static void test_wide_skips_to_the_next_candidate(void)
 static void test_wide_sees_a_candidate_in_every_lane(void)
 {
     unsigned char haystack[3 * STRIDE] = {0};
-    const mapped__two_bytes bytes = {.first_at = haystack,
-                                     .second_at = haystack + 1,
-                                     .first = 1,
-                                     .second = 2};
+    const mapped__pair pair = {.first_at = haystack,
+                               .second_at = haystack + 1,
+                               .first = mapped__lanes_of(1),
+                               .second = mapped__lanes_of(2)};
     for (size_t way = 0; way < ways(); way++)
         for (size_t i = 0; i < 2 * STRIDE; i++) {
             haystack[i] = 1;
-            CHECK_UINT(skips[way](&bytes, 0, 2 * STRIDE), 2 * STRIDE);
+            CHECK_UINT(skips[way](&pair, 0, 2 * STRIDE), 2 * STRIDE);
             haystack[i + 1] = 2;
-            CHECK_UINT(skips[way](&bytes, 0, 2 * STRIDE), i / STRIDE * STRIDE);
+            CHECK_UINT(skips[way](&pair, 0, 2 * STRIDE), i / STRIDE * STRIDE);
             haystack[i] = haystack[i + 1] = 0;
         }
 }
