@@ -1,5 +1,10 @@
-/* Streams over a slice, and slices written to streams. Bytes go through a copy
- * that is checked before anybody gets it, so no zeros of a lost page do. */
+/* Streams over a slice, and slices written to streams. The C library calls
+ * read_some, write_some and seek for a stream that mapped_stream_open has
+ * opened. mapped_stream_write and mapped_descriptor_write call write_pieces,
+ * each with a write_function of its own.
+ *
+ * Bytes go through a copy that is checked before anybody gets it, so no zeros
+ * of a lost page do. */
 #include <mapped/stream.h>
 
 #include <errno.h>
@@ -9,8 +14,7 @@
 
 #include "region_internal.h"
 
-/* Sets errno for a failed access, and returns what the callbacks return then.
- */
+/* Sets errno for a failed access. Returns -1. */
 static ptrdiff_t fail(const mapped_error *error)
 {
     switch (error->status) {
@@ -26,48 +30,53 @@ static ptrdiff_t fail(const mapped_error *error)
     return -1;
 }
 
-/* How many of n bytes there are from the stream's position on. */
-static size_t available(const mapped_stream *self, size_t n)
+/* The next n bytes, or as many as there are from the stream's position on. */
+static mapped_slice next_bytes(const mapped_stream *self, size_t n)
 {
-    const uint64_t length = self->slice_.length;
-    const uint64_t left =
-        self->position_ < length ? length - self->position_ : 0;
-    return left < n ? (size_t)left : n;
+    mapped_slice next = self->slice_;
+    if (self->position_ < next.length) {
+        next.offset += (size_t)self->position_;
+        next.length -= (size_t)self->position_;
+    } else {
+        next.length = 0;
+    }
+    if (next.length > n)
+        next.length = n;
+    return next;
 }
 
-/* A stream reads ahead: what lies before a lost page, or before the end of what
- * has got shorter, is given first. */
+/* The C library asks for more than its caller wants. So what lies before a lost
+ * page, or before the end of a region that has got shorter, is given first: a
+ * read that fails is tried again with half of the bytes. */
 static ptrdiff_t read_some(void *context, char *to, size_t n)
 {
     mapped_stream *self = context;
     mapped_error error;
     mapped_status status;
-    size_t found = available(self, n);
-    const size_t at = found > 0 ? (size_t)self->position_ : 0;
-    while ((status = mapped_read(self->slice_, at, to, found, &error)) !=
+    mapped_slice from = next_bytes(self, n);
+    while ((status = mapped_read(from, 0, to, from.length, &error)) !=
                MAPPED_OK &&
-           status != MAPPED_CLOSED && found > 1)
-        found /= 2;
+           status != MAPPED_CLOSED && from.length > 1)
+        from.length /= 2;
     if (status != MAPPED_OK)
         return fail(&error);
-    self->position_ += found;
-    return (ptrdiff_t)found;
+    self->position_ += from.length;
+    return (ptrdiff_t)from.length;
 }
 
 static ptrdiff_t write_some(void *context, const char *from, size_t n)
 {
     mapped_stream *self = context;
     mapped_error error;
-    const size_t room = available(self, n);
-    const size_t at = room > 0 ? (size_t)self->position_ : 0;
-    if (mapped_write(self->slice_, at, from, room, &error) != MAPPED_OK) {
+    const mapped_slice to = next_bytes(self, n);
+    if (mapped_write(to, 0, from, to.length, &error) != MAPPED_OK) {
         (void)fail(&error);
         return 0;
     }
-    self->position_ += room;
-    if (room < n)
+    self->position_ += to.length;
+    if (to.length < n)
         errno = ENOSPC;
-    return (ptrdiff_t)room;
+    return (ptrdiff_t)to.length;
 }
 
 static int seek(void *context, int64_t *offset, int whence)
@@ -78,8 +87,10 @@ static int seek(void *context, int64_t *offset, int whence)
         base = self->position_;
     else if (whence == SEEK_END)
         base = self->slice_.length;
-    if (*offset < 0 ? base < 0 - (uint64_t)*offset
-                    : base + (uint64_t)*offset > INT64_MAX) {
+    const bool fits =
+        *offset < 0 ? 0 - (uint64_t)*offset <= base
+                    : mapped_range_fits_u64(base, (uint64_t)*offset, INT64_MAX);
+    if (!fits) {
         errno = EINVAL;
         return -1;
     }
@@ -116,14 +127,18 @@ mapped_status mapped_stream_open(mapped_slice slice, bool writable,
     return mapped__region_report(slice.region, "file", status, error);
 }
 
-typedef mapped_status put_function(void *to, const unsigned char *from,
-                                   size_t n, size_t *put, mapped_error *error);
+/* Writes to a stream or a descriptor. `*written` is how many of the n bytes,
+ * also after an error. */
+typedef mapped_status write_function(void *to, const unsigned char *from,
+                                     size_t n, size_t *written,
+                                     mapped_error *error);
 
-/* Stays in the first-level cache. Larger ones on the stack are too much for the
- * handler of a lost page where valgrind runs the program. */
+/* Small enough for the first-level cache. It is on the stack: a larger one
+ * leaves too little room for the handler of a lost page where valgrind runs the
+ * program. */
 #define PIECE ((size_t)8192)
 
-static mapped_status write_pieces(mapped_slice slice, put_function *put,
+static mapped_status write_pieces(mapped_slice slice, write_function *write,
                                   void *to, size_t *written,
                                   mapped_error *error)
 {
@@ -131,22 +146,24 @@ static mapped_status write_pieces(mapped_slice slice, put_function *put,
     mapped_status status = mapped_slice_check(slice, error);
     *written = 0;
     while (status == MAPPED_OK && *written < slice.length) {
-        size_t left = slice.length - *written, taken = 0;
-        size_t n = left < PIECE ? left : PIECE;
+        const size_t left = slice.length - *written;
+        const size_t n = left < PIECE ? left : PIECE;
+        size_t now = 0;
         status = mapped_read(slice, *written, piece, n, error);
         if (status == MAPPED_OK)
-            status = put(to, piece, n, &taken, error);
-        *written += taken;
+            status = write(to, piece, n, &now, error);
+        *written += now;
     }
     return mapped__region_report(slice.region, "write_to", status, error);
 }
 
-static mapped_status put_into_stream(void *to, const unsigned char *from,
-                                     size_t n, size_t *put, mapped_error *error)
+static mapped_status write_to_stream(void *to, const unsigned char *from,
+                                     size_t n, size_t *written,
+                                     mapped_error *error)
 {
     errno = 0;
-    *put = fwrite(from, 1, n, to);
-    if (*put == n)
+    *written = fwrite(from, 1, n, to);
+    if (*written == n)
         return MAPPED_OK;
     return mapped_error_set_system(error, errno != 0 ? errno : EIO, "fwrite");
 }
@@ -154,18 +171,20 @@ static mapped_status put_into_stream(void *to, const unsigned char *from,
 mapped_status mapped_stream_write(mapped_slice slice, FILE *file,
                                   size_t *written, mapped_error *error)
 {
-    return write_pieces(slice, put_into_stream, file, written, error);
+    return write_pieces(slice, write_to_stream, file, written, error);
 }
 
-static mapped_status put_into_file(void *to, const unsigned char *from,
-                                   size_t n, size_t *put, mapped_error *error)
+static mapped_status write_to_descriptor(void *to, const unsigned char *from,
+                                         size_t n, size_t *written,
+                                         mapped_error *error)
 {
-    const intptr_t *file = to;
-    return mapped__file_write(*file, from, n, put, error);
+    const intptr_t *descriptor = to;
+    return mapped__file_write(*descriptor, from, n, written, error);
 }
 
 mapped_status mapped_descriptor_write(mapped_slice slice, intptr_t descriptor,
                                       size_t *written, mapped_error *error)
 {
-    return write_pieces(slice, put_into_file, &descriptor, written, error);
+    return write_pieces(slice, write_to_descriptor, &descriptor, written,
+                        error);
 }
