@@ -1,6 +1,9 @@
-/* Compiles patterns. The text is parsed twice: to count sets and nodes, and to
- * store them. An item that Lua would complain about becomes a node that fails,
- * because as in Lua the error comes only if matching gets there. */
+/* Compiles patterns: parse makes a node of each item of the text, and sets of
+ * the classes and brackets, and find_beginning looks among the nodes for what
+ * every match begins with. The text is parsed twice, first to count nodes and
+ * sets, and then to store them. An item that Lua would complain about becomes a
+ * node that fails, because as in Lua the error comes only if matching gets
+ * there. */
 #include "pattern_internal.h"
 #include "platform.h"
 
@@ -243,7 +246,8 @@ static void parse_frontier(compiler *c)
     c->looks_back = true;
 }
 
-static void parse_plain(compiler *c, mapped__pattern_op op, size_t n)
+/* Parses an item of n characters that has no operands. */
+static void parse_simple(compiler *c, mapped__pattern_op op, size_t n)
 {
     emit(c, (mapped__pattern_node){.op = (uint8_t)op, .at = (uint32_t)c->at});
     c->at += n;
@@ -257,7 +261,7 @@ static void parse_percent(compiler *c)
     } else if (next == 'f') {
         parse_frontier(c);
     } else if (next >= '0' && next <= '9') {
-        parse_plain(c, MAPPED__PATTERN_BACK, 2);
+        parse_simple(c, MAPPED__PATTERN_BACK, 2);
         if (c->nodes != NULL)
             c->nodes[c->node_count - 1].first = next;
     } else {
@@ -270,19 +274,19 @@ static void parse_item(compiler *c)
     switch (c->text[c->at]) {
     case '(':
         if (is_at(c, c->at + 1, ')'))
-            parse_plain(c, MAPPED__PATTERN_POSITION, 2);
+            parse_simple(c, MAPPED__PATTERN_POSITION, 2);
         else
-            parse_plain(c, MAPPED__PATTERN_OPEN, 1);
+            parse_simple(c, MAPPED__PATTERN_OPEN, 1);
         break;
     case ')':
-        parse_plain(c, MAPPED__PATTERN_CLOSE, 1);
+        parse_simple(c, MAPPED__PATTERN_CLOSE, 1);
         break;
     case ESCAPE:
         parse_percent(c);
         break;
     case '$':
         if (c->at + 1 == c->length) {
-            parse_plain(c, MAPPED__PATTERN_END, 1);
+            parse_simple(c, MAPPED__PATTERN_END, 1);
             break;
         }
         parse_single(c);
@@ -318,21 +322,16 @@ static const mapped__pattern_node *first_item(const mapped_pattern *pattern)
     return node;
 }
 
-static bool is_certain(const mapped__pattern_node *node)
-{
-    return node->repeat == MAPPED__PATTERN_ONCE ||
-           node->repeat == MAPPED__PATTERN_GREEDY_ONCE;
-}
-
-static void learn_prefix(mapped_pattern *pattern,
-                         const mapped__pattern_node *node)
+static void find_prefix(mapped_pattern *pattern,
+                        const mapped__pattern_node *node)
 {
     unsigned char *prefix = (unsigned char *)mapped__pattern_prefix(pattern);
     if (node->op == MAPPED__PATTERN_BALANCE) {
         prefix[pattern->prefix++] = node->first;
         return;
     }
-    while (node->op == MAPPED__PATTERN_BYTE && is_certain(node)) {
+    while (node->op == MAPPED__PATTERN_BYTE &&
+           mapped__pattern_needs_byte(node)) {
         prefix[pattern->prefix++] = node->first;
         if (node->repeat != MAPPED__PATTERN_ONCE)
             break;
@@ -340,15 +339,15 @@ static void learn_prefix(mapped_pattern *pattern,
     }
 }
 
-static void learn_beginning(mapped_pattern *pattern)
+static void find_beginning(mapped_pattern *pattern)
 {
     const mapped__pattern_node *node = first_item(pattern);
     pattern->prefix = 0;
     pattern->first_set = MAPPED__PATTERN_NO_SET;
     if (node == NULL)
         return;
-    learn_prefix(pattern, node);
-    if ((node->op == MAPPED__PATTERN_SET && is_certain(node)) ||
+    find_prefix(pattern, node);
+    if ((node->op == MAPPED__PATTERN_SET && mapped__pattern_needs_byte(node)) ||
         node->op == MAPPED__PATTERN_FRONTIER)
         pattern->first_set = node->set;
 }
@@ -386,7 +385,7 @@ const mapped_pattern *mapped_pattern_init(void *storage, const void *text,
     pattern->anchored =
         length > 0 && c.text[0] == '^' && !(flags & MAPPED_PATTERN_NO_ANCHOR);
     pattern->looks_back = c.looks_back;
-    learn_beginning(pattern);
+    find_beginning(pattern);
     return pattern;
 }
 

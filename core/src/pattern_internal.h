@@ -53,6 +53,13 @@ typedef struct mapped__pattern_node {
     uint32_t at; /* offset of the item in the pattern's text */
 } mapped__pattern_node;
 
+/* Must an item of one byte match at least one? */
+static inline bool mapped__pattern_needs_byte(const mapped__pattern_node *item)
+{
+    return item->repeat == MAPPED__PATTERN_ONCE ||
+           item->repeat == MAPPED__PATTERN_GREEDY_ONCE;
+}
+
 typedef struct mapped__pattern_set {
     uint8_t bits[(UCHAR_MAX + 1) / CHAR_BIT];
 } mapped__pattern_set;

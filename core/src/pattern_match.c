@@ -1,8 +1,13 @@
-/* Matches patterns, by backtracking as Lua defines it. The matcher is a leaf:
- * it neither allocates nor calls other libraries, so it can run between the two
- * checks of an access. Depth is bounded as in Lua, and with it the stack. Time
- * is not, so steps are counted and the region's state is checked after
- * some. A lost page is a fault only if it is among the bytes that were read. */
+/* Matches patterns, by backtracking as Lua defines it. mapped_match_next tries
+ * the offsets of a slice, a block of them (try_block) in each access. At an
+ * offset match_from goes through the pattern's items, and calls itself for the
+ * items that follow one that may match in several ways.
+ *
+ * The matcher is a leaf: it neither allocates nor calls other libraries, so it
+ * can run between the two checks of an access. Depth is bounded as in Lua, and
+ * with it the stack. Time is not, so steps are counted and the region's state
+ * is checked after some. A lost page is a fault only if it is among the bytes
+ * that were read, from `low` to `furthest`. */
 #include "pattern_internal.h"
 #include "region_internal.h"
 
@@ -23,18 +28,19 @@ typedef const unsigned char *cursor; /* into the haystack */
 typedef struct matcher {
     const mapped_pattern *pattern;
     const set *sets;
-    mapped_match *match; /* its `count` is how many captures have begun */
-    cursor begin;        /* of the haystack */
-    cursor end;
-    cursor furthest; /* after the last byte that was read */
-    size_t low;      /* offset of the first byte that was read */
-    size_t steps;    /* left until the next check of the region's state */
-    unsigned depth;  /* left */
-    unsigned reason; /* a mapped__pattern_error if `status` is MAPPED_PATTERN */
-    size_t reason_at; /* and its offset in the pattern's text */
     mapped_slice slice;
-    mapped_status status; /* not MAPPED_OK once matching has failed for good */
+    mapped_match *match; /* its `count` is how many captures have begun */
     mapped_error *error;
+    cursor begin; /* of the haystack, which is the slice */
+    cursor end;
+    cursor furthest;      /* after the last byte that was read */
+    size_t low;           /* offset of the first byte that was read */
+    size_t steps;         /* left until the next check of the region's state */
+    unsigned depth;       /* left */
+    mapped_status status; /* not MAPPED_OK once matching has failed for good */
+    unsigned
+        reason; /* a mapped__pattern_error if `status` is MAPPED_PATTERN, */
+    size_t reason_at; /* and its offset in the pattern's text */
     bool found;
 } matcher;
 
@@ -92,6 +98,7 @@ static inline void note_read(matcher *m, cursor s)
         m->furthest = s;
 }
 
+/* Does `item`, an item of one byte, match this one? */
 static inline bool fits(const matcher *m, const node *item, unsigned char byte)
 {
     switch (item->op) {
@@ -104,6 +111,7 @@ static inline bool fits(const matcher *m, const node *item, unsigned char byte)
     }
 }
 
+/* Is there a byte at `s` that `item` matches? */
 static inline bool fits_at(matcher *m, const node *item, cursor s)
 {
     if (s == m->end)
@@ -112,8 +120,10 @@ static inline bool fits_at(matcher *m, const node *item, cursor s)
     return fits(m, item, *s);
 }
 
-static inline cursor run_to(const matcher *m, const node *item, cursor s,
-                            cursor stop)
+/* Returns the end of the run of bytes from `s` on that `item` matches, or
+ * `stop`. */
+static inline cursor run_end_before(const matcher *m, const node *item,
+                                    cursor s, cursor stop)
 {
     if (item->op == MAPPED__PATTERN_BYTE) {
         while (s < stop && *s == item->first)
@@ -126,14 +136,15 @@ static inline cursor run_to(const matcher *m, const node *item, cursor s,
     return s;
 }
 
-/* Returns the end of the longest run of bytes that `item` matches. */
+/* Returns the end of the longest run of bytes that `item` matches. No byte has
+ * to be read to know that "." matches it. */
 static cursor run_end(matcher *m, const node *item, cursor s)
 {
     if (item->op == MAPPED__PATTERN_ANY)
         return m->end;
     for (;;) {
         cursor stop = next_stop(m, s);
-        cursor last = run_to(m, item, s, stop);
+        cursor last = run_end_before(m, item, s, stop);
         note_read(m, last < m->end ? last + 1 : last);
         if (!count_steps(m, (size_t)(last - s)) || last < stop ||
             last == m->end)
@@ -146,9 +157,7 @@ static cursor run_end(matcher *m, const node *item, cursor s)
 static inline bool cannot_match(matcher *m, const node *item, cursor s)
 {
     return item->op <= MAPPED__PATTERN_SET &&
-           (item->repeat == MAPPED__PATTERN_ONCE ||
-            item->repeat == MAPPED__PATTERN_GREEDY_ONCE) &&
-           !fits_at(m, item, s);
+           mapped__pattern_needs_byte(item) && !fits_at(m, item, s);
 }
 
 static cursor match_greedy(matcher *m, const node *item, cursor s)
@@ -156,7 +165,7 @@ static cursor match_greedy(matcher *m, const node *item, cursor s)
     cursor last = run_end(m, item, s);
     if (has_failed(m))
         return NULL;
-    if (m->depth == 0)
+    if (m->depth == 0) /* an error in Lua, also if nothing goes deeper */
         return fail(m, MAPPED__PATTERN_TOO_COMPLEX, item);
     for (;; last--) {
         if (!cannot_match(m, item + 1, last)) {
@@ -235,17 +244,16 @@ static bool are_equal(matcher *m, cursor before, cursor s, size_t n)
  * length there is, so it never matches. */
 static cursor match_back(matcher *m, const node *item, cursor s)
 {
+    const mapped_capture *captures = m->match->captures_;
     unsigned number = (unsigned)(item->first - '0');
-    if (number == 0 || number > m->match->count)
+    if (number == 0 || number > m->match->count ||
+        captures[number - 1].length == UNFINISHED)
         return fail(m, MAPPED__PATTERN_BAD_INDEX + number, item);
-    const mapped_capture *capture = &m->match->captures_[number - 1];
-    if (capture->length == UNFINISHED)
-        return fail(m, MAPPED__PATTERN_BAD_INDEX + number, item);
-    if (capture->length > (size_t)(m->end - s))
+    const mapped_capture capture = captures[number - 1];
+    if (capture.length > (size_t)(m->end - s) ||
+        !are_equal(m, m->begin + capture.start, s, capture.length))
         return NULL;
-    if (!are_equal(m, m->begin + capture->start, s, capture->length))
-        return NULL;
-    return s + capture->length;
+    return s + capture.length;
 }
 
 /* Returns the end of the byte that closes the last of `*open`, or `stop`. */
@@ -291,39 +299,34 @@ static bool is_frontier(matcher *m, const node *item, cursor s)
 }
 
 /* Matches an item of one byte with its repetition. Returns true if the caller
- * can go on from `*item` and `*s`, which are after it, without backtracking;
- * else false with the result of the whole match in `*end`. */
-static bool match_single(matcher *m, const node **item, cursor *s, cursor *end)
+ * can go on with the next item, at `*s`, and needs no backtracking; else false
+ * with the result of the whole match in `*end`. */
+static bool match_single(matcher *m, const node *item, cursor *s, cursor *end)
 {
-    const node *now = *item;
-    bool fit = fits_at(m, now, *s);
+    const bool fits = fits_at(m, item, *s);
     *end = NULL;
-    switch (now->repeat) {
+    switch (item->repeat) {
+    case MAPPED__PATTERN_ONCE:
+        ++*s;
+        return fits;
+    case MAPPED__PATTERN_OPTIONAL:
+        if (!fits)
+            return true;
+        *end = match_from(m, item + 1, *s + 1);
+        return *end == NULL && !has_failed(m) && count_steps(m, 1);
     case MAPPED__PATTERN_GREEDY_ONCE:
-        if (fit)
-            *end = match_greedy(m, now, *s + 1);
+        if (fits)
+            *end = match_greedy(m, item, *s + 1);
         return false;
     case MAPPED__PATTERN_GREEDY:
-    case MAPPED__PATTERN_LAZY:
-    case MAPPED__PATTERN_OPTIONAL:
-        ++*item;
-        if (!fit)
-            return true;
-        break;
-    default:
-        ++*item;
-        ++*s;
-        return fit;
+        if (fits)
+            *end = match_greedy(m, item, *s);
+        return !fits;
+    default: /* MAPPED__PATTERN_LAZY */
+        if (fits)
+            *end = match_lazy(m, item, *s);
+        return !fits;
     }
-    if (now->repeat == MAPPED__PATTERN_GREEDY) {
-        *end = match_greedy(m, now, *s);
-    } else if (now->repeat == MAPPED__PATTERN_LAZY) {
-        *end = match_lazy(m, now, *s);
-    } else {
-        *end = match_from(m, now + 1, *s + 1);
-        return *end == NULL && !has_failed(m) && count_steps(m, 1);
-    }
-    return false;
 }
 
 static cursor match_items(matcher *m, const node *item, cursor s)
@@ -334,7 +337,7 @@ static cursor match_items(matcher *m, const node *item, cursor s)
         case MAPPED__PATTERN_BYTE:
         case MAPPED__PATTERN_ANY:
         case MAPPED__PATTERN_SET:
-            if (!match_single(m, &item, &s, &end))
+            if (!match_single(m, item++, &s, &end))
                 return end;
             break;
         case MAPPED__PATTERN_OPEN:
@@ -412,56 +415,6 @@ static bool try_at(matcher *m, size_t at)
     return true;
 }
 
-/* Tries the offsets in [at, limit). The last of them may be the haystack's end,
- * where a match can only be empty. Returns the offset after the last one that
- * was tried. */
-static size_t try_all(matcher *m, size_t at, size_t limit, bool *found)
-{
-    size_t length = (size_t)(m->end - m->begin);
-    size_t last = limit < length ? limit : length;
-    *found = false;
-    while (at < limit) {
-        if (at < last)
-            at = next_candidate(m, at, last);
-        if (at == limit)
-            break;
-        note_read(m, m->begin + at);
-        *found = try_at(m, at++);
-        if (*found || has_failed(m))
-            break;
-    }
-    return at;
-}
-
-/* Tries a block of offsets from `*at` on. The first block of a long search is
- * short, so that no sample is taken if a match is near. An error of the memory
- * comes before one of the pattern, which may only follow from the zeros of a
- * lost page. */
-static mapped_status try_block(matcher *m, size_t *at, size_t limit)
-{
-    unsigned char *p;
-    bool found;
-    size_t length = m->slice.length;
-    mapped_status status =
-        mapped_slice_enter(m->slice, 0, length, &p, m->error);
-    if (status != MAPPED_OK)
-        return status;
-    m->begin = p;
-    m->end = p + length;
-    m->furthest = p + *at;
-    m->low = *at - (m->pattern->looks_back && *at > 0);
-    bool samples =
-        mapped__needle_wants_sample(&m->match->prefix_, length - *at);
-    size_t block = samples ? MAPPED__NEEDLE_SAMPLE : BLOCK;
-    *at = try_all(m, *at, limit - *at < block ? limit : *at + block, &found);
-    if (samples && !found)
-        mapped_needle_tune(&m->match->prefix_, p + *at, MAPPED__NEEDLE_SAMPLE);
-    status =
-        has_failed(m) && m->status != MAPPED_PATTERN ? m->status : leave(m);
-    m->found = found && status == MAPPED_OK;
-    return status;
-}
-
 static const char *const error_texts[] = {
     [MAPPED__PATTERN_ENDS_WITH_ESCAPE] = "malformed pattern (ends with '%')",
     [MAPPED__PATTERN_MISSING_BRACKET] = "malformed pattern (missing ']')",
@@ -492,6 +445,54 @@ static mapped_status pattern_error(unsigned reason, size_t at,
                                   range);
 }
 
+/* Tries the offsets in [at, limit) until there is a match. The last of them may
+ * be the haystack's end, where a match can only be empty. Returns the offset
+ * after the last one that was tried. */
+static size_t try_all(matcher *m, size_t at, size_t limit)
+{
+    size_t length = (size_t)(m->end - m->begin);
+    size_t last = limit < length ? limit : length;
+    while (at < limit && !m->found && !has_failed(m)) {
+        if (at < last)
+            at = next_candidate(m, at, last);
+        if (at == limit)
+            break;
+        note_read(m, m->begin + at);
+        m->found = try_at(m, at++);
+    }
+    return at;
+}
+
+/* Tries a block of offsets from `*at` on. The first block of a long search is
+ * short, so that no sample is taken if a match is near. An error of the memory
+ * comes before one of the pattern, which may only follow from the zeros of a
+ * lost page. */
+static mapped_status try_block(matcher *m, size_t *at, size_t limit)
+{
+    unsigned char *p;
+    size_t length = m->slice.length;
+    mapped_status status =
+        mapped_slice_enter(m->slice, 0, length, &p, m->error);
+    if (status != MAPPED_OK)
+        return status;
+    m->begin = p;
+    m->end = p + length;
+    m->furthest = p + *at;
+    m->low = *at - (m->pattern->looks_back && *at > 0);
+    bool wants_sample =
+        mapped__needle_wants_sample(&m->match->prefix_, length - *at);
+    size_t block = wants_sample ? MAPPED__NEEDLE_SAMPLE : BLOCK;
+    *at = try_all(m, *at, limit - *at < block ? limit : *at + block);
+    if (wants_sample && !m->found)
+        mapped_needle_tune(&m->match->prefix_, p + *at, MAPPED__NEEDLE_SAMPLE);
+    if (has_failed(m) && m->status != MAPPED_PATTERN)
+        return m->status;
+    status = leave(m);
+    return status == MAPPED_OK && has_failed(m)
+               ? pattern_error(m->reason, m->reason_at, m->error)
+               : status;
+}
+
 void mapped_match_init(mapped_match *match, size_t from)
 {
     match->start = from;
@@ -515,25 +516,13 @@ static mapped_status begin(mapped_match *match, const mapped_pattern *pattern,
     return MAPPED_OK;
 }
 
-/* Searches the offsets in [at, limit). */
-static mapped_status search(matcher *m, size_t at, size_t limit)
-{
-    mapped_status status = MAPPED_OK;
-    while (status == MAPPED_OK && !m->found && at < limit) {
-        status = try_block(m, &at, limit);
-        if (status == MAPPED_OK && has_failed(m))
-            status = pattern_error(m->reason, m->reason_at, m->error);
-    }
-    return status;
-}
-
 static mapped_status match_next(mapped_match *match,
                                 const mapped_pattern *pattern,
                                 mapped_slice slice, bool *found,
                                 mapped_error *error)
 {
-    size_t at = match->end;
-    size_t limit = pattern->anchored ? at + 1 : slice.length + 1;
+    const bool is_first = match->pattern_ == NULL;
+    size_t at = match->end, limit = slice.length + 1;
     mapped_status status = MAPPED_OK;
     matcher m = {.pattern = pattern,
                  .sets = mapped__pattern_sets(pattern),
@@ -542,15 +531,16 @@ static mapped_status match_next(mapped_match *match,
                  .depth = DEPTH,
                  .steps = STEPS,
                  .error = error};
-    if (match->pattern_ == NULL) {
+    if (is_first)
         status = begin(match, pattern, slice, error);
-    } else {
+    else
         match->last_ = at;
-        if (pattern->anchored)
-            limit = at;
-    }
-    if (status == MAPPED_OK && at <= slice.length)
-        status = search(&m, at, limit);
+    if (at > slice.length) /* the search has ended */
+        limit = at;
+    else if (pattern->anchored)
+        limit = is_first ? at + 1 : at;
+    while (status == MAPPED_OK && !m.found && at < limit)
+        status = try_block(&m, &at, limit);
     if (status != MAPPED_OK)
         return status;
     if (!m.found)
