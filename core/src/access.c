@@ -1,13 +1,9 @@
-/* Typed access: the slow paths, and types known at run time. */
+/* Typed access: the slow paths of the inline functions, which serve devices and
+ * report errors. Each is the whole access once more, of a type known at run
+ * time (element) or of n bytes. */
 #include <mapped/access.h>
 
 #include "region_internal.h"
-
-static mapped_status blame(mapped_slice slice, const char *operation,
-                           mapped_status status, mapped_error *error)
-{
-    return mapped__region_report_error(slice.region, operation, status, error);
-}
 
 mapped_status mapped__get_element_slow(mapped_slice slice,
                                        const mapped_element *element,
@@ -18,16 +14,15 @@ mapped_status mapped__get_element_slow(mapped_slice slice,
     mapped_value loaded;
     mapped_status status =
         mapped_slice_enter(slice, offset, element->size, &p, error);
-    if (MAPPED__UNLIKELY(status != MAPPED_OK))
-        return blame(slice, "get", status, error);
-    mapped_status fit = element->load(element, p, &loaded);
-    status = mapped_slice_leave(slice, offset, element->size, error);
-    if (status == MAPPED_OK && MAPPED__UNLIKELY(fit != MAPPED_OK))
-        status = mapped_error_set(error, fit, "get");
-    if (MAPPED__UNLIKELY(status != MAPPED_OK))
-        return blame(slice, "get", status, error);
-    *value = loaded;
-    return MAPPED_OK;
+    if (status == MAPPED_OK) {
+        mapped_status fits = element->load(element, p, &loaded);
+        status = mapped_slice_leave(slice, offset, element->size, error);
+        if (status == MAPPED_OK && fits != MAPPED_OK)
+            status = mapped_error_set(error, fits, "get");
+    }
+    if (status == MAPPED_OK)
+        *value = loaded;
+    return mapped__region_report(slice.region, "get", status, error);
 }
 
 mapped_status mapped__set_element_slow(mapped_slice slice,
@@ -38,12 +33,12 @@ mapped_status mapped__set_element_slow(mapped_slice slice,
     unsigned char *p;
     mapped_status status =
         mapped_slice_enter_write(slice, offset, element->size, &p, error);
-    if (MAPPED__UNLIKELY(status != MAPPED_OK))
-        return blame(slice, "set", status, error);
-    mapped_status fit = element->store(element, p, value);
-    status = mapped_slice_leave(slice, offset, element->size, error);
-    if (MAPPED__UNLIKELY(status == MAPPED_OK && fit != MAPPED_OK))
-        status = mapped_error_set(error, fit, "set");
+    if (status == MAPPED_OK) {
+        mapped_status fits = element->store(element, p, value);
+        status = mapped_slice_leave(slice, offset, element->size, error);
+        if (status == MAPPED_OK && fits != MAPPED_OK)
+            status = mapped_error_set(error, fits, "set");
+    }
     return mapped__region_report(slice.region, "set", status, error);
 }
 

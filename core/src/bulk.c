@@ -1,6 +1,10 @@
 /* Copies, fills, moves and comparisons of many bytes: one check before, one
  * after, and plain memory functions in between. Registers of devices are moved
- * byte by byte. What a lost page read as is never written anywhere. */
+ * byte by byte.
+ *
+ * What a lost page read as is never written anywhere. So a copy from a slice to
+ * a slice can't be one memmove: copy_plain copies as much as it can through
+ * registers (wide.h), and copy_pieces the rest through a buffer. */
 #include <mapped/bulk.h>
 
 #include <string.h>
@@ -10,8 +14,9 @@
 
 /* What every bulk operation on [offset, offset + n) begins with. An empty range
  * must lie inside too, and a closed region says so. */
-MAPPED__INLINE mapped_status check(mapped_slice slice, size_t offset, size_t n,
-                                   bool write, mapped_error *error)
+MAPPED__INLINE mapped_status check_range(mapped_slice slice, size_t offset,
+                                         size_t n, bool write,
+                                         mapped_error *error)
 {
     mapped_slice part;
     mapped_status status = mapped_slice_sub(slice, offset, n, &part, error);
@@ -43,12 +48,13 @@ static unsigned char *address(mapped_slice slice, size_t offset)
     return slice.region->base_ + slice.offset + offset;
 }
 
-/* Inline, so that it is compiled once for each direction. */
+/* Copies from the slice to memory or, to `write`, from memory to the slice.
+ * Inline, so that it is compiled once for each direction. */
 MAPPED__INLINE mapped_status copy_bytes(mapped_slice slice, size_t offset,
                                         unsigned char *memory, size_t n,
                                         bool write, mapped_error *error)
 {
-    mapped_status status = check(slice, offset, n, write, error);
+    mapped_status status = check_range(slice, offset, n, write, error);
     if (status != MAPPED_OK || n == 0)
         return status;
     if (mapped_region_device(slice.region))
@@ -79,11 +85,10 @@ typedef mapped_status write_function(mapped_slice to, size_t offset,
                                      const void *from, size_t n,
                                      mapped_error *error);
 
-/* Copies through a buffer that stays in the first-level cache. What a lost page
- * reads as must not reach the destination, so each piece is checked after it
- * was read and before it is written. */
+/* The buffer of copy_piece stays in the first-level cache. */
 #define PIECE ((size_t)8192)
 
+/* The read checks the piece before it is written. */
 static mapped_status copy_piece(write_function *write, mapped_slice to,
                                 size_t offset, mapped_slice from,
                                 mapped_error *error)
@@ -103,8 +108,10 @@ static bool is_same_file(const mapped__region *a, const mapped__region *b)
            (a->file_device != 0 || a->file_serial != 0);
 }
 
-/* How far behind `from` the destination lies, if the two may be the same bytes:
- * of one region, of two mappings of one file, of two wraps of one memory. */
+/* How many bytes after `from` the destination begins; if it begins before, the
+ * number wraps around. The two may be bytes of one region, of two mappings of
+ * one file, or of two wraps of one memory; else the number is too large for an
+ * overlap. */
 static uint64_t distance(mapped_slice to, size_t offset, mapped_slice from)
 {
     const mapped__region *a = mapped__region_of(to.region);
@@ -152,7 +159,7 @@ static unsigned char *plain_target(mapped_slice to, size_t offset, size_t n)
 }
 
 /* Copies as long as both are plain memory that doesn't overlap, and no page of
- * either region is lost. Returns how many bytes; the rest is for others. */
+ * either region is lost. Returns how many bytes; copy_rest does the others. */
 static inline size_t copy_plain(mapped_slice to, size_t offset,
                                 mapped_slice from)
 {
@@ -175,9 +182,9 @@ static MAPPED__NOINLINE mapped_status copy_rest(mapped_slice to, size_t offset,
                                                 size_t copied,
                                                 mapped_error *error)
 {
-    mapped_status status = check(from, 0, from.length, false, error);
+    mapped_status status = check_range(from, 0, from.length, false, error);
     if (status == MAPPED_OK)
-        status = check(to, offset, from.length, true, error);
+        status = check_range(to, offset, from.length, true, error);
     if (status == MAPPED_OK) {
         from.offset += copied;
         from.length -= copied;
@@ -197,7 +204,7 @@ mapped_status mapped_copy(mapped_slice to, size_t offset, mapped_slice from,
 
 static mapped_status fill(mapped_slice slice, uint8_t byte, mapped_error *error)
 {
-    mapped_status status = check(slice, 0, slice.length, true, error);
+    mapped_status status = check_range(slice, 0, slice.length, true, error);
     if (status != MAPPED_OK || slice.length == 0)
         return status;
     if (!mapped_region_device(slice.region)) {
@@ -240,12 +247,13 @@ static mapped_status append(mapped_region *region, const void *data, size_t n,
                             mapped_error *error)
 {
     mapped__append_range range;
-    size_t own = SIZE_MAX; /* where in the region the data is */
+    /* Data that lies in the region itself may move while it grows. */
+    size_t offset = SIZE_MAX;
     if (region != NULL)
-        own = (size_t)((uintptr_t)data - (uintptr_t)region->base_);
-    const mapped_slice source = {region, own, n, 0};
-    if (own < mapped_region_length(region))
-        return mapped_region_append_slice(region, source, error);
+        offset = (size_t)((uintptr_t)data - (uintptr_t)region->base_);
+    const mapped_slice own = {region, offset, n, 0};
+    if (offset < mapped_region_length(region))
+        return mapped_region_append_slice(region, own, error);
     if (n > 0 && n <= MAPPED__SHORT)
         return mapped__region_append_short(region, data, n, error);
     mapped_status status =
@@ -291,29 +299,30 @@ static mapped_status check_comparable(mapped_slice slice, mapped_error *error)
     return status;
 }
 
-/* Compares block by block as bytes: with those of `b`, which is checked before
- * and after each block, or if `plain` with as many of `data`. Inline, too. */
+/* Compares block by block: with the slice `b`, which is checked before and
+ * after each block, or if `b_is_data` with as many bytes of memory at `data`.
+ * Inline, so that it is compiled once for each. */
 MAPPED__INLINE mapped_status compare(mapped_slice a, mapped_slice b,
-                                     const unsigned char *data, bool plain,
+                                     const unsigned char *data, bool b_is_data,
                                      int *order, mapped_error *error)
 {
     size_t common = a.length < b.length ? a.length : b.length, block;
-    mapped_status status = plain ? MAPPED_OK : check_comparable(b, error);
+    mapped_status status = b_is_data ? MAPPED_OK : check_comparable(b, error);
     int result = 0;
     if (status == MAPPED_OK)
         status = check_comparable(a, error);
     for (size_t at = 0; at < common && result == 0; at += block) {
         unsigned char *p, *q = NULL;
         block = common - at < BLOCK ? common - at : BLOCK;
-        if (status == MAPPED_OK && !plain)
+        if (status == MAPPED_OK && !b_is_data)
             status = mapped_slice_enter(b, at, block, &q, error);
         if (status == MAPPED_OK)
             status = mapped_slice_enter(a, at, block, &p, error);
         if (status != MAPPED_OK)
             return status;
-        result = memcmp(p, plain ? data + at : q, block);
+        result = memcmp(p, b_is_data ? data + at : q, block);
         status = mapped_slice_leave(a, at, block, error);
-        if (status == MAPPED_OK && !plain)
+        if (status == MAPPED_OK && !b_is_data)
             status = mapped_slice_leave(b, at, block, error);
     }
     if (status == MAPPED_OK && result == 0)

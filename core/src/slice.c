@@ -112,11 +112,11 @@ mapped_status mapped__slice_enter_slow(mapped_slice slice, size_t offset,
     mapped_status status = check_range(slice, offset, n, error);
     if (status != MAPPED_OK)
         return status;
-    unsigned char *found = slice.region->base_ + slice.offset + offset;
+    unsigned char *first = slice.region->base_ + slice.offset + offset;
     if (mapped_region_device(slice.region))
-        status = check_device(found, offset, n, error);
+        status = check_device(first, offset, n, error);
     if (status == MAPPED_OK)
-        *p = found;
+        *p = first;
     return status;
 }
 
@@ -124,15 +124,15 @@ mapped_status mapped__slice_enter_write_slow(mapped_slice slice, size_t offset,
                                              size_t n, unsigned char **p,
                                              mapped_error *error)
 {
-    unsigned char *found;
+    unsigned char *first;
     mapped_status status =
-        mapped__slice_enter_slow(slice, offset, n, &found, error);
+        mapped__slice_enter_slow(slice, offset, n, &first, error);
     const mapped_slice written = {slice.region, slice.offset + offset, n,
                                   slice.readonly};
     if (status == MAPPED_OK && mapped_slice_readonly(written))
         status = refuse_write(slice, error);
     if (status == MAPPED_OK)
-        *p = found;
+        *p = first;
     return status;
 }
 

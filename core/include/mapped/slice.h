@@ -238,10 +238,10 @@ MAPPED__INLINE mapped_status mapped_slice_enter(mapped_slice slice,
                                                 mapped_error *error)
 {
     if (MAPPED__UNLIKELY(!mapped__slice_is_plain(slice, offset, n))) {
-        unsigned char *found = NULL;
+        unsigned char *first = NULL;
         mapped_status status = mapped__slice_enter_slow(
-            mapped__slice_anew(slice), offset, n, &found, error);
-        *p = found;
+            mapped__slice_anew(slice), offset, n, &first, error);
+        *p = first;
         return status;
     }
     *p = mapped__slice_first(slice) + offset;
@@ -254,10 +254,10 @@ MAPPED__INLINE mapped_status mapped_slice_enter_write(mapped_slice slice,
                                                       mapped_error *error)
 {
     if (MAPPED__UNLIKELY(!mapped__slice_is_writable(slice, offset, n))) {
-        unsigned char *found = NULL;
+        unsigned char *first = NULL;
         mapped_status status = mapped__slice_enter_write_slow(
-            mapped__slice_anew(slice), offset, n, &found, error);
-        *p = found;
+            mapped__slice_anew(slice), offset, n, &first, error);
+        *p = first;
         return status;
     }
     *p = mapped__slice_first(slice) + offset;
