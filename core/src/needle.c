@@ -29,7 +29,8 @@ static size_t least(const uint32_t *costs, size_t n)
 
 /* Where the sample has the needle's rare byte, it may have other bytes of the
  * needle in their places, too. Such bytes rule out few candidates more than the
- * rare one alone, so each time adds to their costs. */
+ * rare one alone. So each time costs more than any number of times that a byte
+ * is in the sample. */
 static void add_costs_with_rare(const mapped_needle *needle, size_t n,
                                 const unsigned char *sample, size_t sample_size,
                                 uint32_t *costs)
@@ -81,8 +82,8 @@ typedef struct scan {
     mapped__pair pair;
     size_t work; /* bytes that were compared, nearly all in vain */
     size_t at;
-    size_t base;   /* the offset of the lowest bit of `mask` */
     uint64_t mask; /* candidates that were not compared yet */
+    size_t base;   /* the offset of the mask's lowest bit */
 } scan;
 
 static scan scan_of(const mapped_needle *needle, const unsigned char *haystack,
@@ -127,7 +128,8 @@ static inline uint32_t load_u32(const unsigned char *p)
     return value;
 }
 
-/* Are the n bytes the same? n is from 1 to HEAD. */
+/* Are the n bytes the same? n is from 1 to HEAD. The parts that are compared at
+ * once overlap. */
 static inline bool are_same(const unsigned char *a, const unsigned char *b,
                             size_t n)
 {
@@ -140,6 +142,7 @@ static inline bool are_same(const unsigned char *a, const unsigned char *b,
     return a[0] == b[0] && a[n / 2] == b[n / 2] && a[n - 1] == b[n - 1];
 }
 
+/* Compares the whole needle. */
 static inline bool matches(scan *s, size_t at)
 {
     const unsigned char *p = s->haystack + at;
@@ -157,10 +160,17 @@ static inline bool matches(scan *s, size_t at)
     return memcmp(p + HEAD, needle->bytes_ + HEAD, length - HEAD) == 0;
 }
 
-/* Has comparing candidates cost more than the filter saves? */
-static bool is_too_slow(const scan *s, size_t scanned)
+/* Has comparing candidates cost more than the filter saves? That is more than 4
+ * bytes for each offset that was filtered. */
+static bool is_too_slow(const scan *s, size_t filtered)
 {
-    return s->work / 4 > scanned + FREE_WORK / 4;
+    return s->work / 4 > filtered + FREE_WORK / 4;
+}
+
+/* The same without the filter. */
+static bool is_too_slow_for_memchr(const scan *s)
+{
+    return s->work > s->at / 8 + FREE_WORK / 4;
 }
 
 static size_t two_way_rest(const scan *s, size_t at)
@@ -235,8 +245,7 @@ static size_t next_by_memchr(scan *s)
 {
     const unsigned char byte = s->needle->bytes_[s->needle->rare_];
     const bool is_short = s->starts < LANES;
-    while (s->at < s->starts &&
-           (is_short || s->work <= s->at / 8 + FREE_WORK / 4)) {
+    while (s->at < s->starts && (is_short || !is_too_slow_for_memchr(s))) {
         const unsigned char *candidate =
             memchr(s->pair.first_at + s->at, byte, s->starts - s->at);
         s->at = candidate == NULL ? s->starts
@@ -262,6 +271,7 @@ static inline size_t next_match(scan *s, size_t from)
     return next_by_filter(s, from);
 }
 
+/* Not inline, so that the search for one byte needs no stack for a scan. */
 static MAPPED__NOINLINE size_t first_of_bytes(const mapped_needle *needle,
                                               const unsigned char *haystack,
                                               size_t n)
@@ -400,17 +410,19 @@ static size_t count_byte(unsigned char byte, const unsigned char *haystack,
 static size_t count_two(const unsigned char *needle,
                         const unsigned char *haystack, size_t n, size_t *next)
 {
-    const bool is_last =
-        haystack[n - 2] == needle[0] && haystack[n - 1] == needle[1];
-    const size_t strides = (n - 2) / STRIDE;
+    const size_t starts = n - 1;
+    const size_t strides = (starts - 1) / STRIDE; /* without the last offset */
     const mapped__pair pair = {haystack, haystack + 1,
                                mapped__lanes_of(needle[0]),
                                mapped__lanes_of(needle[1])};
     size_t total = count_in_strides(&pair, strides);
-    for (size_t i = strides * STRIDE; i < n - 2; i++)
-        total += haystack[i] == needle[0] && haystack[i + 1] == needle[1];
-    *next = is_last ? n : n - 1;
-    return total + is_last;
+    bool is_match = false;
+    for (size_t i = strides * STRIDE; i < starts; i++) {
+        is_match = haystack[i] == needle[0] && haystack[i + 1] == needle[1];
+        total += is_match;
+    }
+    *next = is_match ? n : n - 1;
+    return total;
 }
 
 static size_t count_bytes(const mapped_needle *needle,

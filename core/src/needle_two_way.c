@@ -85,9 +85,8 @@ static factors factorize(text needle, size_t length)
 
 static size_t two_way(text needle, size_t length, text haystack, size_t n)
 {
-    factors f = factorize(needle, length);
-    size_t known =
-        0; /* how many of the needle's first bytes match for certain */
+    const factors f = factorize(needle, length);
+    size_t known = 0; /* how many first bytes of the needle match at `at` */
     for (size_t at = 0; at <= n - length;) {
         size_t i = known > f.cut ? known : f.cut;
         while (i < length && byte_of(needle, i) == byte_of(haystack, at + i))
