@@ -1,7 +1,8 @@
 /* Searches of slices. A slice is searched in blocks, each of them between
- * mapped_slice_enter and mapped_slice_leave. So a close by another thread soon
- * ends a long search, and only the bytes that the result depends on are checked
- * for lost pages. */
+ * mapped_slice_enter and mapped_slice_leave, by the functions of needle.h. So a
+ * close by another thread soon ends a long search, and only the bytes that the
+ * result depends on are checked for lost pages. Where a long search starts, it
+ * tunes the needle with a sample of the slice. */
 #include <mapped/search.h>
 
 #include <string.h>
@@ -9,7 +10,7 @@
 #include "region_internal.h"
 
 #define BLOCK ((size_t)1 << 20)
-#define NEAR 4096 /* how many bytes mapped_find looks through first */
+#define FEW_BYTES 4096 /* are searched before the full checks */
 
 mapped_status mapped__search_check(mapped_slice slice, mapped_error *error)
 {
@@ -59,7 +60,6 @@ MAPPED__INLINE mapped_status find(mapped_slice slice, mapped_needle *needle,
                                   mapped_error *error)
 {
     size_t length = needle->length_;
-    size_t found = MAPPED_NOT_FOUND;
     mapped_status status = mapped__search_check(slice, error);
     if (status != MAPPED_OK)
         return status;
@@ -81,8 +81,8 @@ MAPPED__INLINE mapped_status find(mapped_slice slice, mapped_needle *needle,
         if (status != MAPPED_OK)
             return status;
         if (is_match) {
-            found = from + match;
-            break;
+            *offset = from + match;
+            return MAPPED_OK;
         }
         /* The last length - 1 bytes of the block, or backwards the first, may
          * be a part of another match. */
@@ -92,35 +92,36 @@ MAPPED__INLINE mapped_status find(mapped_slice slice, mapped_needle *needle,
                  backwards ? unsearched - MAPPED__NEEDLE_SAMPLE
                            : slice.length - unsearched);
     }
-    *offset = found;
+    *offset = MAPPED_NOT_FOUND;
     return MAPPED_OK;
 }
 
-/* Looks for a match in the first bytes, without what only a long search needs.
+/* Looks for a match in the first FEW_BYTES, without what only a long search
+ * needs. Anything that is wrong is for the long search, which reports it.
  * `*searched`: at how many offsets no match begins. */
-static size_t find_near(mapped_slice slice, const mapped_needle *needle,
-                        size_t *searched)
+static size_t find_in_few(mapped_slice slice, const mapped_needle *needle,
+                          size_t *searched)
 {
-    const size_t n = slice.length < NEAR ? slice.length : NEAR;
+    const size_t n = slice.length < FEW_BYTES ? slice.length : FEW_BYTES;
     const unsigned char *p = n > 0 ? mapped_slice_try_enter(slice, 0, n) : NULL;
     *searched = 0;
     if (p == NULL)
         return MAPPED_NOT_FOUND;
-    const size_t found = mapped_needle_first(needle, p, n);
+    const size_t match = mapped_needle_first(needle, p, n);
     if (!mapped_slice_try_leave(slice))
         return MAPPED_NOT_FOUND;
     if (n >= needle->length_)
         *searched = n - needle->length_ + 1;
-    return found;
+    return match;
 }
 
 mapped_status mapped_find(mapped_slice slice, mapped_needle *needle,
                           size_t *offset, mapped_error *error)
 {
     size_t searched, rest;
-    const size_t found = find_near(slice, needle, &searched);
-    if (found != MAPPED_NOT_FOUND) {
-        *offset = found;
+    const size_t match = find_in_few(slice, needle, &searched);
+    if (match != MAPPED_NOT_FOUND) {
+        *offset = match;
         return MAPPED_OK;
     }
     slice.offset += searched;
