@@ -207,7 +207,7 @@ static mapped_slice take_record(mapped_ring_hold *hold, place at, size_t n)
 {
     const mapped_ring *ring = &hold->ring;
     hold->position_ =
-        mapped__ring_advance(ring, at.position, mapped__ring_padded(n));
+        mapped__ring_advance(ring, at.position, mapped__ring_record_size(n));
     return mapped__ring_record(ring, at.index, n);
 }
 
@@ -281,7 +281,7 @@ mapped_status mapped__ring_reserve_slow(mapped_ring_hold *hold, size_t n,
                                      error);
     place at = place_at(ring, hold->position_);
     const uint64_t unused = mapped__ring_bytes_needed(ring, at.position, n) -
-                            mapped__ring_padded(n);
+                            mapped__ring_record_size(n);
     if (unused > 0) {
         write_record_header(hold, at, GO_TO_START);
         at = place_at(ring, mapped__ring_advance(ring, at.position, unused));
@@ -353,7 +353,7 @@ static bool read_record_header(const mapped_ring_hold *hold, place *at,
         if (MAPPED__LOAD(header + 1) != ~length)
             return false;
         if (MAPPED__LIKELY(length != GO_TO_START)) {
-            const uint64_t bytes = mapped__ring_padded(length);
+            const uint64_t bytes = mapped__ring_record_size(length);
             *n = length;
             return bytes <= sent && bytes <= left;
         }

@@ -33,7 +33,8 @@ typedef struct mapped__ring_header {
 #define RECORDS_AT MAPPED_RING_RECORDS_AT
 _Static_assert(sizeof(mapped__ring_header) == RECORDS_AT, "no padding");
 
-#define GO_TO_START UINT32_MAX /* in the place of a record's length */
+/* In the place of a record's length: the record is at the start instead. */
+#define GO_TO_START UINT32_MAX
 #define LONGEST_RECORD ((uint64_t)UINT32_MAX - 15)
 
 static inline uint64_t mapped__ring_advance(const mapped_ring *ring,
@@ -61,12 +62,13 @@ static inline bool mapped__ring_is_valid(const mapped_ring *ring, uint64_t head,
            mapped__ring_used(ring, head, tail) <= ring->capacity;
 }
 
-/* How many bytes it takes to send a record of n bytes at the position. Where
- * the record doesn't fit before the end of the records, these are left out. */
+/* How many bytes of the ring it takes to send a record of n bytes at the
+ * position. Where the record doesn't fit before the end of the memory, it goes
+ * to the start, and the bytes before the end stay unused. */
 static inline uint64_t mapped__ring_bytes_needed(const mapped_ring *ring,
                                                  uint64_t position, size_t n)
 {
-    uint64_t needed = mapped__ring_padded(n);
+    uint64_t needed = mapped__ring_record_size(n);
     uint64_t left = ring->capacity - mapped__ring_index(ring, position);
     return needed <= left ? needed : left + needed;
 }

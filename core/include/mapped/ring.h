@@ -44,16 +44,18 @@
  *
  * All other bytes before the records are zero. A position counts bytes from 0
  * to twice the capacity, and then from 0 again; its record lies at 256 + the
- * position modulo the capacity. Equal positions: the ring is empty; capacity
- * bytes apart: it is full. A record is its length (4 bytes), the length with
- * all bits inverted (4 bytes) and its bytes, padded to a multiple of 8. It lies
- * in one piece: where it doesn't fit before the end of the records, the length
- * 0xFFFFFFFF, inverted 0, says that the next record is at 256. A sender holds
- * the senders' mutex, writes records behind the tail and then moves the tail;
- * a receiver holds the other mutex and moves the head; and then each sets the
- * others' word at 196 or 192 to 0 if it is 1, and wakes all who sleep there.
+ * position modulo the capacity. If the head and the tail are equal, the ring is
+ * empty; if they are capacity bytes apart, it is full. A record is its length
+ * (4 bytes), the length with all bits inverted (4 bytes) and its bytes, padded
+ * to a multiple of 8. It lies in one piece: where it doesn't fit before the end
+ * of the records, the length 0xFFFFFFFF, inverted 0, says that the next record
+ * is at 256. A sender holds the senders' mutex, writes records behind the tail
+ * and then moves the tail; a receiver holds the other mutex and moves the head;
+ * and then each sets the others' word at 196 or 192 to 0 if it is 1, and wakes
+ * all who sleep there.
  *
- * Nothing that is read from the memory is trusted: MAPPED_CORRUPT.
+ * Nothing that is read from the memory is trusted. Functions answer
+ * MAPPED_CORRUPT where it is damaged.
  *
  * A call here holds an export for a moment, so mapped_region_close in another
  * thread may be MAPPED_BUSY. A fork while another thread is in a call leaves
@@ -277,8 +279,8 @@ MAPPED__INLINE size_t mapped__ring_index(const mapped_ring *ring,
     return (size_t)(position < capacity ? position : position - capacity);
 }
 
-/* How many bytes a record of n bytes takes with its header and its padding. */
-MAPPED__INLINE uint64_t mapped__ring_padded(uint64_t n)
+/* How many bytes a record of n bytes takes, with its header and its padding. */
+MAPPED__INLINE uint64_t mapped__ring_record_size(uint64_t n)
 {
     return MAPPED__RING_RECORD_HEADER + ((n + 7) & ~(uint64_t)7);
 }
@@ -304,7 +306,7 @@ MAPPED__INLINE mapped_slice mapped__ring_record(const mapped_ring *ring,
 /* Moves this end, but not in memory, over a record below the limit. */
 MAPPED__INLINE void mapped__ring_pass(mapped_ring_hold *hold, size_t n)
 {
-    const size_t bytes = (size_t)mapped__ring_padded(n);
+    const size_t bytes = (size_t)mapped__ring_record_size(n);
     hold->inline_limit_ =
         hold->inline_limit_ > bytes ? hold->inline_limit_ - bytes : 0;
     hold->position_ += bytes;
