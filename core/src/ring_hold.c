@@ -181,34 +181,23 @@ static bool is_pending(const mapped_ring_hold *hold)
     return hold->position_ != MAPPED__LOAD(hold->published_);
 }
 
-/* Where a record is. The index is computed from the position once, because a
- * store to the ring could change the capacity for all that the compiler knows.
- */
-typedef struct place {
-    uint64_t position;
-    size_t index;
-} place;
-
-static place place_at(const mapped_ring *ring, uint64_t position)
-{
-    return (place){position, mapped__ring_index(ring, position)};
-}
-
-static void write_record_header(const mapped_ring_hold *hold, place at,
+static void write_record_header(const mapped_ring_hold *hold, uint64_t position,
                                 uint32_t length)
 {
-    uint32_t *header = mapped__ring_record_header(hold, at.index);
+    uint32_t *header = mapped__ring_record_header(
+        hold, mapped__ring_index(&hold->ring, position));
     MAPPED__STORE(header, length);
     MAPPED__STORE(header + 1, ~length);
 }
 
-/* Moves this end after the record at the place, and returns its n bytes. */
-static mapped_slice take_record(mapped_ring_hold *hold, place at, size_t n)
+/* Moves this end after the record at the position, and returns its n bytes. */
+static mapped_slice take_record(mapped_ring_hold *hold, uint64_t position,
+                                size_t n)
 {
     const mapped_ring *ring = &hold->ring;
     hold->position_ =
-        mapped__ring_advance(ring, at.position, mapped__ring_record_size(n));
-    return mapped__ring_record(ring, at.index, n);
+        mapped__ring_advance(ring, position, mapped__ring_record_size(n));
+    return mapped__ring_record(ring, mapped__ring_index(ring, position), n);
 }
 
 bool mapped__ring_is_ready(const mapped_ring_hold *hold, size_t n)
@@ -279,17 +268,17 @@ mapped_status mapped__ring_reserve_slow(mapped_ring_hold *hold, size_t n,
     if (status != MAPPED_OK)
         return mapped__region_report(ring->slice.region, "reserve", status,
                                      error);
-    place at = place_at(ring, hold->position_);
-    const uint64_t unused = mapped__ring_bytes_needed(ring, at.position, n) -
+    uint64_t position = hold->position_;
+    const uint64_t unused = mapped__ring_bytes_needed(ring, position, n) -
                             mapped__ring_record_size(n);
     if (unused > 0) {
-        write_record_header(hold, at, GO_TO_START);
-        at = place_at(ring, mapped__ring_advance(ring, at.position, unused));
+        write_record_header(hold, position, GO_TO_START);
+        position = mapped__ring_advance(ring, position, unused);
     }
-    hold->last_position_ = at.position;
+    hold->last_position_ = position;
     hold->last_length_ = n;
-    *record = take_record(hold, at, n);
-    write_record_header(hold, at, (uint32_t)n);
+    *record = take_record(hold, position, n);
+    write_record_header(hold, position, (uint32_t)n);
     set_inline_limit(hold);
     return MAPPED_OK;
 }
@@ -308,10 +297,9 @@ mapped_status mapped_ring_shorten(mapped_ring_hold *hold, size_t n,
     if (status != MAPPED_OK)
         return mapped__region_report(hold->ring.slice.region, "commit", status,
                                      error);
-    const place at = place_at(&hold->ring, hold->last_position_);
     hold->last_length_ = n;
-    (void)take_record(hold, at, n);
-    write_record_header(hold, at, (uint32_t)n);
+    (void)take_record(hold, hold->last_position_, n);
+    write_record_header(hold, hold->last_position_, (uint32_t)n);
     set_inline_limit(hold);
     return MAPPED_OK;
 }
@@ -336,19 +324,20 @@ mapped_status mapped__ring_publish_slow(mapped_ring_hold *hold,
                                  publish(hold, error), error);
 }
 
-/* Reads the header of the record at the place. If it says so, goes to the
- * start, which becomes the place. Returns false if the memory is damaged: the
- * record reaches beyond what was sent or beyond the end of the records, or it
- * is not at the start after all. */
-static bool read_record_header(const mapped_ring_hold *hold, place *at,
+/* Reads the header of the record at the position. If it says so, goes to the
+ * start, which becomes the position. Returns false if the memory is damaged:
+ * the record reaches beyond what was sent or beyond the end of the memory, or
+ * it is not at the start after all. */
+static bool read_record_header(const mapped_ring_hold *hold, uint64_t *position,
                                size_t *n)
 {
     const mapped_ring ring = hold->ring;
     for (int steps = 0; steps < 2; steps++) {
-        const uint32_t *header = mapped__ring_record_header(hold, at->index);
+        const size_t index = mapped__ring_index(&ring, *position);
+        const uint32_t *header = mapped__ring_record_header(hold, index);
         const uint64_t sent =
-            mapped__ring_used(&ring, at->position, hold->other_position_);
-        const uint64_t left = ring.capacity - at->index;
+            mapped__ring_used(&ring, *position, hold->other_position_);
+        const uint64_t left = ring.capacity - index;
         const uint32_t length = MAPPED__LOAD(header);
         if (MAPPED__LOAD(header + 1) != ~length)
             return false;
@@ -359,7 +348,7 @@ static bool read_record_header(const mapped_ring_hold *hold, place *at,
         }
         if (left >= sent) /* always so at the start */
             return false;
-        *at = place_at(&ring, mapped__ring_advance(&ring, at->position, left));
+        *position = mapped__ring_advance(&ring, *position, left);
     }
     return false;
 }
@@ -372,15 +361,15 @@ mapped_status mapped__ring_peek_slow(mapped_ring_hold *hold, uint64_t deadline,
     mapped_status status = check_end(hold, false, error);
     if (status == MAPPED_OK && !mapped__ring_is_ready(hold, 0))
         status = make_ready(hold, 0, deadline, error);
-    place at = place_at(ring, hold->position_);
-    if (status == MAPPED_OK && !read_record_header(hold, &at, &n)) {
+    uint64_t position = hold->position_;
+    if (status == MAPPED_OK && !read_record_header(hold, &position, &n)) {
         status = check_pages(hold, error);
         if (status == MAPPED_OK)
             status = mapped_error_set(error, MAPPED_CORRUPT, "record");
     }
     if (status != MAPPED_OK)
         return mapped__region_report(ring->slice.region, "peek", status, error);
-    *record = take_record(hold, at, n);
+    *record = take_record(hold, position, n);
     set_inline_limit(hold);
     return MAPPED_OK;
 }
