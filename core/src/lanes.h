@@ -56,29 +56,30 @@ static inline uint64_t mapped__half_mask(uint64_t word)
     return ((mapped_le_u64(word) & ones) * UINT64_C(0x0102040810204080)) >> 56;
 }
 
-static inline uint64_t mapped__lanes_mask_portable(mapped__lanes hits)
+static inline uint64_t mapped__lanes_mask_portable(mapped__lanes lanes)
 {
-    const mapped__halves words = (mapped__halves)hits;
+    const mapped__halves words = (mapped__halves)lanes;
     return mapped__half_mask(words[0]) | mapped__half_mask(words[1]) << 8;
 }
 
 /* Bit i is set if lane i is. */
-static inline uint64_t mapped__lanes_mask(mapped__lanes hits)
+static inline uint64_t mapped__lanes_mask(mapped__lanes lanes)
 {
 #ifdef __SSE2__
     typedef char bytes __attribute__((vector_size(LANES)));
-    return (unsigned)__builtin_ia32_pmovmskb128((bytes)hits);
+    return (unsigned)__builtin_ia32_pmovmskb128((bytes)lanes);
 #else
-    return mapped__lanes_mask_portable(hits);
+    return mapped__lanes_mask_portable(lanes);
 #endif
 }
 
-static inline bool mapped__lanes_any(mapped__lanes hits)
+static inline bool mapped__lanes_any(mapped__lanes lanes)
 {
-    return mapped__lanes_mask(hits) != 0;
+    return mapped__lanes_mask(lanes) != 0;
 }
 
-/* The same for the four groups of lanes of a stride. */
+/* The same for the four vectors of a stride: bit i is for the stride's byte i.
+ */
 static inline uint64_t mapped__stride_mask(mapped__lanes a, mapped__lanes b,
                                            mapped__lanes c, mapped__lanes d)
 {

@@ -2,9 +2,9 @@
  * and a skip over bytes where no match can begin; each for 16 and for 32 bytes
  * at a time.
  *
- * The copy loads a whole block before it looks at the state, and stores it
- * after that, so that the zeros of a lost page never get to the target. Eight
- * registers a block spread the cost of the look. */
+ * The copy loads a whole block before it checks the state, and stores it after
+ * that, so that the zeros of a lost page never get to the target. A block is
+ * eight registers, which spread the cost of the check. */
 #include "wide.h"
 
 /* Was no page lost and the region not closed, as of the loads before? */

@@ -19,8 +19,8 @@ MAPPED_BEGIN
 typedef struct mapped_needle {
     const unsigned char *bytes_;
     size_t length_;
-    size_t rare_;   /* the offset of the byte that is compared first, */
-    size_t second_; /* and of the one that is compared second */
+    size_t rare_;   /* the offset of the byte that searches compare first */
+    size_t second_; /* the offset of the one that they compare second */
     bool tuned_;    /* both were chosen from a sample, or need not be */
     bool unseen_;   /* the sample doesn't contain the byte at `rare_` */
 } mapped_needle;

@@ -138,9 +138,10 @@ MAPPED__MUST_USE mapped_status mapped__slice_leave_slow(mapped_slice slice,
 
 /* An access is plain if [offset, offset + n) lies inside the slice and inside
  * the region's live length. `close` sets the live length to 0, so one
- * comparison is enough for both; a device's is always 0. An access of no bytes
- * is not plain, because n - 1 wraps around; nor is one to an all-zero slice, so
- * its region, NULL, isn't read.
+ * comparison is enough for both; a device's is always 0. `starts` is at how
+ * many offsets n bytes fit into the slice. An access of no bytes is not plain,
+ * because n - 1 wraps around; nor is one to an all-zero slice, so its region,
+ * NULL, isn't read.
  *
  * The compiler may use a live length that was read earlier. That does no harm:
  * a thread that shortens it while others hold references leaves the addresses
@@ -148,20 +149,22 @@ MAPPED__MUST_USE mapped_status mapped__slice_leave_slow(mapped_slice slice,
 MAPPED__INLINE bool mapped__slice_is_plain(mapped_slice slice, size_t offset,
                                            size_t n)
 {
-    size_t room = slice.length > n - 1 ? slice.length - (n - 1) : 0;
+    size_t starts = slice.length > n - 1 ? slice.length - (n - 1) : 0;
     size_t end = slice.offset + offset + n;
-    return offset < room && end <= MAPPED__PEEK(&slice.region->live_);
+    return offset < starts && end <= MAPPED__PEEK(&slice.region->live_);
 }
 
-/* The same, and the bytes may be written: one length says both. It is compared
- * with the end of the slice, which takes nothing from a loop over its bytes. A
- * slice that ends behind it, or is to read only, is for the slow path. */
+/* The same, and the bytes may be written. The region's writable length is the
+ * live length, or 0 if there are bytes that must not be written. It is compared
+ * with the end of the slice, which a loop over the slice's bytes does only
+ * once. A slice that ends behind it, or is to read only, is for the slow path.
+ */
 MAPPED__INLINE bool mapped__slice_is_writable(mapped_slice slice, size_t offset,
                                               size_t n)
 {
-    size_t room = slice.length > n - 1 ? slice.length - (n - 1) : 0;
+    size_t starts = slice.length > n - 1 ? slice.length - (n - 1) : 0;
     size_t end = (slice.offset + slice.length) | slice.readonly;
-    return offset < room && end <= MAPPED__LOAD(&slice.region->writable_);
+    return offset < starts && end <= MAPPED__LOAD(&slice.region->writable_);
 }
 
 MAPPED__INLINE unsigned char *mapped__slice_first(mapped_slice slice)
