@@ -1,9 +1,9 @@
-/* Compiles patterns: parse makes a node of each item of the text, and sets of
- * the classes and brackets, and find_beginning looks among the nodes for what
- * every match begins with. The text is parsed twice, first to count nodes and
- * sets, and then to store them. An item that Lua would complain about becomes a
- * node that fails, because as in Lua the error comes only if matching gets
- * there. */
+/* Compiles patterns. parse makes a node of each item of the text, and a set of
+ * each class and each pair of brackets; then find_beginning looks among the
+ * nodes for what every match begins with. The text is parsed twice: to count
+ * nodes and sets, and to store them. An item that Lua would complain about
+ * becomes a node that fails, because as in Lua the error comes only if matching
+ * gets there. */
 #include "pattern_internal.h"
 #include "platform.h"
 

@@ -289,8 +289,7 @@ typedef struct positions {
 
 /* Reads both positions, unchecked, and into `state`, if it isn't NULL, how
  * often a process died that held a mutex. */
-static mapped_status read_positions(const mapped_ring *ring,
-                                    positions *positions,
+static mapped_status read_positions(const mapped_ring *ring, positions *seen,
                                     mapped_ring_state *state,
                                     mapped_error *error)
 {
@@ -298,8 +297,8 @@ static mapped_status read_positions(const mapped_ring *ring,
     mapped_status status = enter_header(ring, &header, error);
     if (status != MAPPED_OK)
         return status;
-    positions->head = __atomic_load_n(&header->head, __ATOMIC_SEQ_CST);
-    positions->tail = __atomic_load_n(&header->tail, __ATOMIC_SEQ_CST);
+    seen->head = __atomic_load_n(&header->head, __ATOMIC_SEQ_CST);
+    seen->tail = __atomic_load_n(&header->tail, __ATOMIC_SEQ_CST);
     if (state != NULL) {
         state->senders_died = MAPPED__LOAD(&header->senders_died);
         state->receivers_died = MAPPED__LOAD(&header->receivers_died);

@@ -62,7 +62,8 @@ static inline uint64_t equal_in_stride(const unsigned char *p,
 }
 
 /* Looks for a separator of one byte in the next two strides, without a call,
- * because most parts are short. */
+ * because most parts are short. If less than a stride is left, that is for
+ * take_within. */
 static inline bool take_in_strides(mapped_parts *parts, mapped_slice *part)
 {
     const mapped_slice rest = parts->rest_;
@@ -113,14 +114,14 @@ mapped_status mapped__parts_take_ended(mapped_parts *parts, mapped_slice *part,
 }
 
 /* Text that ends with a newline has no empty line after it. */
-static bool is_done(const mapped_parts *parts)
+static bool is_exhausted(const mapped_parts *parts)
 {
     return parts->is_done_ || (parts->are_lines_ && parts->rest_.length == 0);
 }
 
 bool mapped_parts_take_rest(mapped_parts *parts, mapped_slice *part)
 {
-    if (is_done(parts))
+    if (is_exhausted(parts))
         return false;
     *part = parts->rest_;
     parts->rest_.length = 0;
@@ -142,7 +143,7 @@ static mapped_status next_part(mapped_parts *parts, mapped_slice *part,
     mapped_status status = MAPPED_OK;
     if (parts->rest_.region == NULL)
         return mapped_error_set(error, MAPPED_CLOSED, "parts");
-    if (!is_done(parts))
+    if (!is_exhausted(parts))
         status = mapped__parts_take_ended(parts, part, &taken, error);
     if (status == MAPPED_OK)
         *has_part = taken || mapped_parts_take_rest(parts, part);
