@@ -331,44 +331,40 @@ mapped_status mapped_ring_look(const mapped_ring *ring,
     return mapped__region_report(ring->slice.region, "look", status, error);
 }
 
-/* Reads the positions, and tells whether a wait for the condition is over. It
- * also is if the positions are damaged: the call after the wait reports that.
- */
+/* MAPPED_OK once the condition is met, MAPPED_TIMEOUT until then. It also is
+ * met if the positions are damaged: the call after the wait reports that. */
 static mapped_status check_condition(const mapped_ring *ring,
                                      mapped__ring_condition condition,
-                                     bool *is_over, mapped_error *error)
+                                     mapped_error *error)
 {
     positions seen;
     mapped_status status = read_positions(ring, &seen, NULL, error);
     if (status != MAPPED_OK)
         return status;
-    *is_over = !mapped__ring_is_valid(ring, seen.head, seen.tail) ||
-               (condition.sends ? mapped__ring_has_room(ring, seen.head,
-                                                        seen.tail, condition.n)
-                                : seen.head != seen.tail);
-    return MAPPED_OK;
+    const bool is_met =
+        !mapped__ring_is_valid(ring, seen.head, seen.tail) ||
+        (condition.sends
+             ? mapped__ring_has_room(ring, seen.head, seen.tail, condition.n)
+             : seen.head != seen.tail);
+    return is_met ? MAPPED_OK : MAPPED_TIMEOUT;
 }
 
 /* How long to poll before a sleep, in nanoseconds: about as long as it takes to
  * put a thread to sleep and wake it. */
 #define POLL_TIME ((uint64_t)20000)
+#define POLLS_PER_CLOCK 32 /* between two looks at the clock */
 
-/* Checks the condition until it is met, at least once, and MAPPED_TIMEOUT after
- * `end`. The clock is read only now and then. */
+/* Checks the condition until `end`, at least once. */
 static mapped_status poll_until(const mapped_ring *ring,
                                 mapped__ring_condition condition, uint64_t end,
                                 mapped_error *error)
 {
     for (;;) {
         const bool is_last = mapped__now() >= end;
-        for (int i = 0; i < 32; i++) {
-            bool is_over = false;
-            mapped_status status =
-                check_condition(ring, condition, &is_over, error);
-            if (status != MAPPED_OK || is_over)
+        for (int i = 0; i < POLLS_PER_CLOCK; i++) {
+            mapped_status status = check_condition(ring, condition, error);
+            if (status != MAPPED_TIMEOUT || is_last)
                 return status;
-            if (is_last)
-                return MAPPED_TIMEOUT;
             MAPPED__PAUSE();
         }
     }
@@ -406,12 +402,11 @@ static mapped_status sleep_until(const mapped_ring *ring,
     mapped_atomic word;
     mapped_status status = find_sleep_word(ring, condition, &word, error);
     while (status == MAPPED_OK) {
-        bool is_over = false;
         mapped_value woken_by;
         status = mapped_atomic_store(&word, one, MAPPED_ORDER_SEQ_CST, error);
         if (status == MAPPED_OK)
-            status = check_condition(ring, condition, &is_over, error);
-        if (status != MAPPED_OK || is_over)
+            status = check_condition(ring, condition, error);
+        if (status != MAPPED_TIMEOUT)
             break;
         if (mapped__now() >= deadline)
             return mapped_error_set(error, MAPPED_TIMEOUT, "wait");

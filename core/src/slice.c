@@ -11,20 +11,10 @@ mapped_slice mapped__region_slice_slow(mapped_region *region)
     return whole;
 }
 
-static mapped_status out_of_range(mapped_slice slice, size_t offset, size_t n,
-                                  size_t limit, mapped_error *error)
-{
-    const mapped_error_range range = {
-        .offset = offset, .length = n, .limit = limit};
-    mapped_error_set_range(error, MAPPED_RANGE, "slice", range);
-    return mapped__region_report_error(slice.region, "slice", MAPPED_RANGE,
-                                       error);
-}
-
 static mapped_status refuse(mapped_slice slice, mapped_status status,
-                            mapped_error *error)
+                            mapped_error_range range, mapped_error *error)
 {
-    mapped_error_set(error, status, "slice");
+    mapped_error_set_range(error, status, "slice", range);
     return mapped__region_report_error(slice.region, "slice", status, error);
 }
 
@@ -37,10 +27,11 @@ static mapped_status check_range(mapped_slice slice, size_t offset, size_t n,
     size_t length = mapped_region_length(slice.region);
     size_t left = length > slice.offset ? length - slice.offset : 0;
     size_t limit = slice.length < left ? slice.length : left;
+    const mapped_error_range range = {offset, n, limit};
     if (mapped_region_closed(slice.region))
-        return refuse(slice, MAPPED_CLOSED, error);
+        return refuse(slice, MAPPED_CLOSED, (mapped_error_range){0}, error);
     if (!mapped_range_fits(offset, n, limit))
-        return out_of_range(slice, offset, n, limit, error);
+        return refuse(slice, MAPPED_RANGE, range, error);
     return MAPPED_OK;
 }
 
@@ -51,10 +42,9 @@ mapped_status mapped__slice_sub_slow(mapped_slice slice, size_t offset,
     mapped_status status = check_range(slice, offset, length, error);
     if (status != MAPPED_OK)
         return status;
-    sub->region = slice.region;
-    sub->offset = slice.offset + offset;
-    sub->length = length;
-    sub->readonly = slice.readonly;
+    slice.offset += offset;
+    slice.length = length;
+    *sub = slice;
     return MAPPED_OK;
 }
 
@@ -76,9 +66,7 @@ static mapped_status refuse_write(mapped_slice slice, mapped_error *error)
 {
     const mapped_error_range reason = {
         .limit = slice.readonly != 0 ? MAPPED_READONLY_SLICE : 0};
-    mapped_error_set_range(error, MAPPED_READONLY, "slice", reason);
-    return mapped__region_report_error(slice.region, "slice", MAPPED_READONLY,
-                                       error);
+    return refuse(slice, MAPPED_READONLY, reason, error);
 }
 
 mapped_status mapped_slice_check_writable(mapped_slice slice,
@@ -96,11 +84,11 @@ static mapped_status check_device(const unsigned char *p, size_t offset,
 {
     const mapped_error_range range = {
         .offset = offset, .length = n, .limit = 8};
-    bool width = n == 1 || n == 2 || n == 4 || n == 8;
+    const bool is_width = n == 1 || n == 2 || n == 4 || n == 8;
     if (n == 8 && sizeof(void *) < 8) /* two accesses on 32-bit machines */
         return mapped_error_set_range(error, MAPPED_UNSUPPORTED, "device",
                                       range);
-    if (width && ((uintptr_t)p & (n - 1)) == 0)
+    if (is_width && ((uintptr_t)p & (n - 1)) == 0)
         return MAPPED_OK;
     return mapped_error_set_range(error, MAPPED_MISALIGNED, "device", range);
 }
@@ -139,8 +127,6 @@ mapped_status mapped__slice_enter_write_slow(mapped_slice slice, size_t offset,
 mapped_status mapped__slice_leave_slow(mapped_slice slice, size_t offset,
                                        size_t n, mapped_error *error)
 {
-    if (mapped_region_closed(slice.region))
-        return refuse(slice, MAPPED_CLOSED, error);
     mapped_status status = check_range(slice, offset, n, error);
     if (status != MAPPED_OK ||
         !(MAPPED__LOAD(&slice.region->state_) & MAPPED__STATE_LOST))

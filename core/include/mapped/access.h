@@ -105,7 +105,8 @@ mapped_set(mapped_slice slice, const mapped_element *element, size_t offset,
  *                                    uint32_t value, mapped_error *error);
  *
  * for u8 i8, and for u16 i16 u32 i32 u64 i64 f32 f64 each in native order (no
- * suffix), `le` and `be`. */
+ * suffix), `le` and `be`. The slow path has a variable of its own, so that the
+ * fast one's needs no address and stays in a register. */
 #define MAPPED__ACCESS(suffix, type, bits, order)                            \
     MAPPED__MUST_USE MAPPED__INLINE mapped_status mapped_get_##suffix(       \
         mapped_slice slice, size_t offset, type *value, mapped_error *error) \
