@@ -98,6 +98,7 @@ typedef struct compiler {
     size_t set_count;
     size_t node_count;
     uint32_t class_sets[UCHAR_MAX + 1]; /* by letter: set + 1; 0: no set yet */
+    bool anchored;
     bool looks_back;
 } compiler;
 
@@ -285,11 +286,10 @@ static void parse_item(compiler *c)
         parse_percent(c);
         break;
     case '$':
-        if (c->at + 1 == c->length) {
+        if (c->at + 1 == c->length)
             parse_simple(c, MAPPED__PATTERN_END, 1);
-            break;
-        }
-        parse_single(c);
+        else
+            parse_single(c);
         break;
     default:
         parse_single(c);
@@ -299,8 +299,8 @@ static void parse_item(compiler *c)
 
 static void parse(compiler *c, unsigned flags)
 {
-    bool anchored = is_at(c, 0, '^') && !(flags & MAPPED_PATTERN_NO_ANCHOR);
-    c->at = anchored;
+    c->anchored = is_at(c, 0, '^') && !(flags & MAPPED_PATTERN_NO_ANCHOR);
+    c->at = c->anchored;
     while (c->at < c->length)
         parse_item(c);
     emit(c, (mapped__pattern_node){.op = MAPPED__PATTERN_DONE,
@@ -327,12 +327,12 @@ static void find_prefix(mapped_pattern *pattern,
 {
     unsigned char *prefix = (unsigned char *)mapped__pattern_prefix(pattern);
     if (node->op == MAPPED__PATTERN_BALANCE) {
-        prefix[pattern->prefix++] = node->first;
+        prefix[pattern->prefix_length++] = node->first;
         return;
     }
     while (node->op == MAPPED__PATTERN_BYTE &&
            mapped__pattern_needs_byte(node)) {
-        prefix[pattern->prefix++] = node->first;
+        prefix[pattern->prefix_length++] = node->first;
         if (node->repeat != MAPPED__PATTERN_ONCE)
             break;
         node++;
@@ -342,7 +342,7 @@ static void find_prefix(mapped_pattern *pattern,
 static void find_beginning(mapped_pattern *pattern)
 {
     const mapped__pattern_node *node = first_item(pattern);
-    pattern->prefix = 0;
+    pattern->prefix_length = 0;
     pattern->first_set = MAPPED__PATTERN_NO_SET;
     if (node == NULL)
         return;
@@ -374,16 +374,15 @@ const mapped_pattern *mapped_pattern_init(void *storage, const void *text,
     mapped_pattern *pattern = storage;
     compiler measure = {.text = text, .length = length};
     parse(&measure, flags);
-    pattern->sets = (uint32_t)measure.set_count;
-    pattern->nodes = (uint32_t)measure.node_count;
+    pattern->set_count = (uint32_t)measure.set_count;
+    pattern->node_count = (uint32_t)measure.node_count;
     compiler c = {.text = text,
                   .length = length,
                   .sets = (mapped__pattern_set *)mapped__pattern_sets(pattern),
                   .nodes =
                       (mapped__pattern_node *)mapped__pattern_nodes(pattern)};
     parse(&c, flags);
-    pattern->anchored =
-        length > 0 && c.text[0] == '^' && !(flags & MAPPED_PATTERN_NO_ANCHOR);
+    pattern->anchored = c.anchored;
     pattern->looks_back = c.looks_back;
     find_beginning(pattern);
     return pattern;

@@ -66,14 +66,14 @@ typedef struct mapped__pattern_set {
 
 #define MAPPED__PATTERN_NO_SET UINT32_MAX
 
-/* In memory the sets follow, then the nodes, then the prefix. The search skips
- * offsets where no match can begin: every match begins with the prefix, or if
- * that is empty with a byte of `first_set`. */
+/* A compiled pattern. In memory the sets follow, then the nodes, then the
+ * prefix. The search skips offsets where no match can begin: every match begins
+ * with the prefix, or if that is empty with a byte of `first_set`. */
 struct mapped_pattern {
-    uint32_t sets;
-    uint32_t nodes;
-    uint32_t prefix;    /* its length; 0: not known */
-    uint32_t first_set; /* MAPPED__PATTERN_NO_SET: not known */
+    uint32_t set_count;
+    uint32_t node_count;
+    uint32_t prefix_length; /* 0: no prefix is known */
+    uint32_t first_set;     /* MAPPED__PATTERN_NO_SET: not known */
     bool anchored;
     bool looks_back; /* a match depends on the byte before it */
 };
@@ -87,14 +87,14 @@ mapped__pattern_sets(const mapped_pattern *pattern)
 static inline const mapped__pattern_node *
 mapped__pattern_nodes(const mapped_pattern *pattern)
 {
-    const void *end = mapped__pattern_sets(pattern) + pattern->sets;
+    const void *end = mapped__pattern_sets(pattern) + pattern->set_count;
     return end;
 }
 
 static inline const unsigned char *
 mapped__pattern_prefix(const mapped_pattern *pattern)
 {
-    const void *end = mapped__pattern_nodes(pattern) + pattern->nodes;
+    const void *end = mapped__pattern_nodes(pattern) + pattern->node_count;
     return end;
 }
 

@@ -382,9 +382,9 @@ static cursor match_from(matcher *m, const node *item, cursor s)
 static size_t next_candidate(matcher *m, size_t at, size_t limit)
 {
     const mapped_pattern *pattern = m->pattern;
-    if (pattern->prefix > 0) {
+    if (pattern->prefix_length > 0) {
         size_t left = (size_t)(m->end - m->begin) - at;
-        size_t n = limit - at + pattern->prefix - 1;
+        size_t n = limit - at + pattern->prefix_length - 1;
         n = n < left ? n : left;
         size_t found =
             mapped_needle_first(&m->match->prefix_, m->begin + at, n);
@@ -512,7 +512,7 @@ static mapped_status begin(mapped_match *match, const mapped_pattern *pattern,
         return status;
     match->pattern_ = pattern;
     mapped_needle_init(&match->prefix_, mapped__pattern_prefix(pattern),
-                       pattern->prefix);
+                       pattern->prefix_length);
     return MAPPED_OK;
 }
 
