@@ -1,9 +1,18 @@
-/* Exports: pointers handed to code outside of the library. A region counts its
- * exports, and neither closes nor shrinks while there is one. Their end reports
- * every page of the slice that was lost meanwhile.
+/* Exports: pointers that leave the library, and are read and written without
+ * its checks. They are checked once, at their end: was a page of the slice lost
+ * since the begin? There are two kinds.
  *
- * An operation is an export without a pointer (`data` is NULL): it keeps a
- * reference to the region and is not counted. */
+ * - A pointer: `data` is set. The region counts it. While the count isn't 0 the
+ *   region doesn't close or shrink. It may move to grow: then the new mapping
+ *   is the region's own as before, and the old one stays where it is, owned by
+ *   the region, too, until the count is 0 (region_resize.c).
+ *
+ * - An operation: `data` is NULL. It is a long call of the library, which
+ *   checks each of its accesses. It isn't counted, so the region may close
+ *   meanwhile, but it holds a reference to it.
+ *
+ * A page that was lost may have been recovered before the end. So an export
+ * notes in `since` how many recoveries there had been when it began. */
 #include <mapped/export.h>
 
 #include <assert.h>
@@ -13,97 +22,92 @@
 
 #include "region_internal.h"
 
-static bool is_counted(const mapped_export *made)
+static bool is_pointer(const mapped_export *exported)
 {
-    return made->data != NULL;
+    return exported->data != NULL;
 }
 
-static mapped_status check_whole(mapped_slice slice, mapped_error *error)
-{
-    mapped_status status = mapped_slice_check(slice, error);
-    if (status != MAPPED_OK)
-        return status;
-    return mapped_slice_leave(slice, 0, slice.length, error);
-}
-
-/* The export is counted before the check, so that the slice stays inside of the
- * region. The number of recoveries is read after it, because nobody has seen
- * pages through this pointer that were lost and recovered earlier. */
-mapped_status mapped_export_begin(mapped_slice slice, mapped_export *made,
+/* The region is counted as exported from the first step on, so that it can't
+ * shrink or close after the check of the slice. Pages that were lost and
+ * recovered before the begin don't matter: so `since` is read last. */
+mapped_status mapped_export_begin(mapped_slice slice, mapped_export *exported,
                                   mapped_error *error)
 {
+    mapped_region *region = slice.region;
     unsigned char *base;
-    mapped_status status =
-        mapped__region_begin_export(slice.region, &base, error);
+    mapped_status status = mapped__region_begin_export(region, &base, error);
     if (status != MAPPED_OK)
         return status;
-    status = check_whole(slice, error);
+    status = mapped_slice_check(slice, error);
     if (status == MAPPED_OK)
-        *made = (mapped_export){.slice = slice,
-                                .data = base + slice.offset,
-                                .since =
-                                    mapped_region_recovery_count(slice.region)};
-    else
-        mapped__region_end_export(slice.region);
-    return mapped__region_report(slice.region, "export", status, error);
+        status = mapped__region_check_lost(region, slice.offset, slice.length,
+                                           error);
+    if (status != MAPPED_OK) {
+        mapped__region_end_export(region);
+        return mapped__region_report(region, "export", status, error);
+    }
+    exported->slice = slice;
+    exported->data = base + slice.offset;
+    exported->since = mapped_region_recovery_count(region);
+    return MAPPED_OK;
 }
 
-void mapped_export_begin_operation(mapped_region *region, mapped_export *made)
+void mapped_export_begin_operation(mapped_region *region,
+                                   mapped_export *exported)
 {
     mapped_region_acquire(region);
-    made->slice = mapped_region_slice(region);
-    made->data = NULL;
-    made->since = mapped_region_recovery_count(region);
+    exported->slice = mapped_region_slice(region);
+    exported->data = NULL;
+    exported->since = mapped_region_recovery_count(region);
 }
 
-/* Checks what is lost first and what was recovered second: pages move only from
- * the first to the second, so none is missed. Both remain after the region was
- * closed by mapped_region_retire. */
-mapped_status mapped_export_check(const mapped_export *made,
+/* What is lost comes first and what was recovered second: a recovery moves
+ * pages from the first list to the second, so this order misses none. */
+mapped_status mapped_export_check(const mapped_export *exported,
                                   mapped_error *error)
 {
-    const mapped_slice slice = made->slice;
-    const mapped__lost bytes = {.offset = slice.offset,
-                                .length = slice.length,
-                                .truncated = is_counted(made)};
+    const mapped_slice slice = exported->slice;
+    const mapped__recovered_query recovered = {.offset = slice.offset,
+                                               .length = slice.length,
+                                               .since = exported->since,
+                                               .also_truncated =
+                                                   is_pointer(exported)};
     mapped_status status = MAPPED_OK;
     if (slice.region == NULL)
         return mapped_error_set(error, MAPPED_CLOSED, "export");
-    if (is_counted(made))
+    if (is_pointer(exported))
         status = mapped__region_check_export(slice.region, slice.offset,
                                              slice.length, error);
     if (status == MAPPED_OK)
-        status = mapped__region_check_recovered(slice.region, &bytes,
-                                                made->since, error);
+        status =
+            mapped__region_check_recovered(slice.region, &recovered, error);
     return mapped__region_report(slice.region, "export", status, error);
 }
 
-mapped_status mapped_export_end(mapped_export *made, mapped_error *error)
+mapped_status mapped_export_end(mapped_export *exported, mapped_error *error)
 {
-    mapped_region *region = made->slice.region;
-    assert(region == NULL || !is_counted(made) ||
-           mapped_region_exports(region) > 0);
-    mapped_status status = mapped_export_check(made, error);
-    made->slice.region = NULL;
-    if (region != NULL && is_counted(made))
-        mapped__region_end_export(region);
-    else
+    mapped_region *region = exported->slice.region;
+    mapped_status status = mapped_export_check(exported, error);
+    exported->slice.region = NULL; /* another end does nothing now */
+    if (!is_pointer(exported))
         mapped_region_release(region);
+    else if (region != NULL)
+        mapped__region_end_export(region);
     return status;
 }
 
+/* A span is a pointer export of a slice that isn't a device's, together with
+ * what its inline functions read. */
 mapped_status mapped_span_begin(mapped_slice slice, mapped_span *span,
                                 mapped_error *error)
 {
-    mapped_export made;
     if (mapped_region_device(slice.region))
         return mapped_error_set(error, MAPPED_UNSUPPORTED, "span");
-    mapped_status status = mapped_export_begin(slice, &made, error);
+    mapped_status status = mapped_export_begin(slice, &span->exported, error);
     if (status != MAPPED_OK)
         return status;
-    span->first = made.data;
+    span->first = span->exported.data;
     span->length = slice.length;
-    span->exported = made;
     return MAPPED_OK;
 }
 

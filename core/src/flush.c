@@ -154,8 +154,8 @@ static mapped_status flush(mapped_slice slice, bool wait, mapped_error *error)
     mapped__file_close(request.file);
     status = end(self, slice, status, wait && request.created, error);
     return status == MAPPED_OK
-               ? mapped__region_check_range(slice.region, slice.offset,
-                                            slice.length, error)
+               ? mapped__region_check_lost(slice.region, slice.offset,
+                                           slice.length, error)
                : status;
 }
 

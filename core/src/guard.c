@@ -497,12 +497,12 @@ void mapped__guard_add_recovered(mapped__guard *guard, const mapped__lost *lost)
     unlock(guard, &signals);
 }
 
-bool mapped__guard_find_recovered(mapped__guard *guard, uint64_t recoveries,
-                                  const mapped__lost *part, mapped__lost *found)
+bool mapped__guard_find_recovered(mapped__guard *guard,
+                                  const mapped__recovered_query *query,
+                                  mapped__lost *found)
 {
     mapped__signal_mask signals = lock(guard);
-    bool found_any =
-        mapped__recovered_find(&guard->recovered, recoveries, part, found);
+    bool found_any = mapped__recovered_find(&guard->recovered, query, found);
     unlock(guard, &signals);
     return found_any;
 }

@@ -91,8 +91,8 @@ void mapped__guard_add_lost(mapped__guard *guard, const mapped__lost *lost);
 void mapped__guard_end_recovery(mapped__guard *guard);
 void mapped__guard_add_recovered(mapped__guard *guard,
                                  const mapped__lost *lost);
-bool mapped__guard_find_recovered(mapped__guard *guard, uint64_t recoveries,
-                                  const mapped__lost *part,
+bool mapped__guard_find_recovered(mapped__guard *guard,
+                                  const mapped__recovered_query *query,
                                   mapped__lost *found);
 
 #endif

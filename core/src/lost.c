@@ -278,14 +278,15 @@ void mapped__lost_end_recovery(mapped__lost_list *lost_list,
 }
 
 bool mapped__recovered_find(const mapped__recovered *recovered,
-                            uint64_t recoveries, const mapped__lost *part,
+                            const mapped__recovered_query *query,
                             mapped__lost *found)
 {
     for (size_t i = 0; i < recovered->count; i++) {
-        if (recovered->numbers[i] > recoveries &&
-            (part->truncated || !recovered->list[i].truncated) &&
-            touches(&recovered->list[i], part->offset, part->length)) {
-            *found = recovered->list[i];
+        const mapped__lost *lost = &recovered->list[i];
+        if (recovered->numbers[i] > query->since &&
+            (query->also_truncated || !lost->truncated) &&
+            touches(lost, query->offset, query->length)) {
+            *found = *lost;
             return true;
         }
     }

@@ -98,10 +98,17 @@ void mapped__lost_end_recovery(mapped__lost_list *lost_list,
 void mapped__recovered_add(mapped__recovered *recovered,
                            const mapped__lost *lost, uint64_t number);
 
-/* As mapped__lost_find, for what was recovered with a number above
- * `recoveries`. Finds what was truncated only if `part->truncated` is set. */
+/* Which recovered stretches are asked for. */
+typedef struct mapped__recovered_query {
+    size_t offset; /* those that hold a byte of [offset, offset + length) */
+    size_t length;
+    uint64_t since;      /* and have a number above this */
+    bool also_truncated; /* and are not `truncated`, unless this is set */
+} mapped__recovered_query;
+
+/* As mapped__lost_find. */
 bool mapped__recovered_find(const mapped__recovered *recovered,
-                            uint64_t recoveries, const mapped__lost *part,
+                            const mapped__recovered_query *query,
                             mapped__lost *found);
 
 #endif

@@ -142,14 +142,14 @@ void mapped__region_find_trailer(const mapped__region *self,
     trailer->offset = size_with_spare(self) - TRAILER_SIZE;
 }
 
-/* MAPPED_FAULT if a page of [at, at + n) of the mapping is lost, to which bytes
- * have just been stored. */
-static inline mapped_status check_stored(mapped__region *self, size_t at,
+/* MAPPED_FAULT if a page of [offset, offset + n) is lost, to which bytes have
+ * just been stored. They may lie past the region's end. */
+static inline mapped_status check_stored(mapped__region *self, size_t offset,
                                          size_t n, mapped_error *error)
 {
     MAPPED__LOAD_FENCE();
     return MAPPED__LOAD(&self->head.state_) & MAPPED__STATE_LOST
-               ? mapped__region_check_pages(self, at, n, error)
+               ? mapped__region_check_lost_locked(self, offset, n, error)
                : MAPPED_OK;
 }
 
@@ -166,8 +166,7 @@ static mapped_status write_data_end(mapped__region *self, size_t length,
         return MAPPED_OK;
     __atomic_store_n((uint64_t *)(void *)(trailer.address + DATA_END_AT),
                      mapped_le_u64(self->offset + length), __ATOMIC_RELEASE);
-    return check_stored(self, (size_t)(trailer.address - self->mapping.address),
-                        TRAILER_SIZE, error);
+    return check_stored(self, self->appends.capacity, TRAILER_SIZE, error);
 }
 
 /* How large the file may be for the region to be able to reach its end. */
@@ -454,8 +453,7 @@ static mapped_status publish_append(mapped__region *self,
             .offset = start, .length = range->length, .limit = self->length};
         return mapped_error_set_range(error, MAPPED_RANGE, "append", gone);
     }
-    mapped_status status =
-        check_stored(self, self->lead + start, range->length, error);
+    mapped_status status = check_stored(self, start, range->length, error);
     if (status == MAPPED_OK && end > self->length)
         status = write_data_end(self, end, error);
     if (status != MAPPED_OK) {
@@ -500,8 +498,9 @@ mapped_status mapped__region_end_append(mapped_region *region,
                                         mapped_error *error)
 {
     mapped__region *self = mapped__region_of(region);
-    const mapped__lost bytes = {.offset = range->start,
-                                .length = range->length};
+    const mapped__recovered_query recovered = {.offset = range->start,
+                                               .length = range->length,
+                                               .since = range->recoveries};
     mapped__thread_end_append(range);
     mapped_status lock_status =
         mapped__region_lock(self, "append", status == MAPPED_OK ? error : NULL);
@@ -510,8 +509,7 @@ mapped_status mapped__region_end_append(mapped_region *region,
         return status == MAPPED_OK ? lock_status : status;
     }
     if (status == MAPPED_OK)
-        status = mapped__region_check_recovered(&self->head, &bytes,
-                                                range->recoveries, error);
+        status = mapped__region_check_recovered(&self->head, &recovered, error);
     count_end(&self->appends);
     if (self->appends.invalidated > 0 &&
         range->truncations != self->appends.truncations)

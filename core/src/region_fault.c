@@ -70,20 +70,12 @@ int mapped__region_fault_cause(mapped__region *self, const mapped__lost *lost)
     return cause;
 }
 
-/* Lost stretches are reported as far as this length. The length of a closed
- * region is 0, but its exports show what it had before. */
-static size_t reported_length(const mapped__region *self)
-{
-    return mapped_region_closed(&self->head)
-               ? self->longest
-               : mapped_region_length(&self->head);
-}
-
-/* Returns which bytes of a region of that length these pages of the mapping
- * are: without the lead before its first byte, and without the rest of the page
- * after its last. */
-static mapped_lost_range in_region(const mapped__region *self, size_t length,
-                                   const mapped__lost *lost)
+/* Returns which of the first `length` bytes of the region a stretch of the
+ * mapping holds: not the lead before the region's first byte, and not the rest
+ * of the page after its last. */
+static mapped_lost_range bytes_of_stretch(const mapped__region *self,
+                                          const mapped__lost *lost,
+                                          size_t length)
 {
     size_t end = lost->length > SIZE_MAX - lost->offset
                      ? SIZE_MAX
@@ -92,54 +84,64 @@ static mapped_lost_range in_region(const mapped__region *self, size_t length,
     end = end > self->lead ? end - self->lead : 0;
     if (end > length)
         end = length;
-    mapped_lost_range range = {start, end > start ? end - start : 0, 0};
-    return range;
+    return (mapped_lost_range){start, end > start ? end - start : 0, 0};
 }
 
-static void name_range(const mapped__region *self, const mapped__lost *lost,
-                       const char *what, mapped_error *error)
+/* MAPPED_FAULT with the bytes of the stretch, because of `cause`. */
+static mapped_status refuse_lost(const mapped__region *self,
+                                 const mapped__lost *lost, int cause,
+                                 const char *operation, mapped_error *error)
 {
-    size_t length = reported_length(self);
-    /* What lies behind the region is lost only to exports. */
-    if (lost->offset >= self->lead + length)
+    size_t length = mapped_region_length(&self->head);
+    mapped_lost_range bytes = bytes_of_stretch(self, lost, length);
+    if (bytes.length == 0) { /* an export shows them: the region has shrunk */
         length = self->longest;
-    mapped_lost_range bytes = in_region(self, length, lost);
+        bytes = bytes_of_stretch(self, lost, length);
+    }
     const mapped_error_range range = {
         .offset = bytes.offset, .length = bytes.length, .limit = length};
-    mapped_error_set_range(error, MAPPED_FAULT, what, range);
+    mapped_error_set_range(error, MAPPED_FAULT, operation, range);
+    if (error != NULL)
+        error->os_error = cause;
+    return mapped__region_report_error(&self->head, operation, MAPPED_FAULT,
+                                       error);
 }
 
 static mapped_status report(mapped__region *self, const mapped__lost *lost,
                             mapped_error *error)
 {
     assert(mapped__region_is_locked(self) || mapped_region_closed(&self->head));
-    name_range(self, lost, "access", error);
-    if (error != NULL)
-        error->os_error = mapped__region_fault_cause(self, lost);
-    return mapped__region_report_error(&self->head, "access", MAPPED_FAULT,
-                                       error);
+    int cause = error != NULL ? mapped__region_fault_cause(self, lost) : 0;
+    return refuse_lost(self, lost, cause, "access", error);
 }
 
-/* Is a byte of [at, at + n) of the mapping lost? Then `*lost` is the stretch,
- * and `lost->first`, where the file is asked for the cause, is in this range.
- */
-static bool find_lost(mapped__region *self, size_t at, size_t n,
+/* Is a byte of [offset, offset + n) of the region lost? Then `*lost` is the
+ * first stretch noted that holds one. */
+static bool find_lost(mapped__region *self, size_t offset, size_t n,
                       mapped__lost *lost)
 {
-    if (n == 0 || !mapped__guard_find_lost(&self->guard, at, n, lost))
+    return n > 0 &&
+           mapped__guard_find_lost(&self->guard, self->lead + offset, n, lost);
+}
+
+/* The same for an access to these bytes: the file is asked for the cause at the
+ * first lost page of the access, not of the stretch. */
+static bool find_accessed(mapped__region *self, size_t offset, size_t n,
+                          mapped__lost *lost)
+{
+    size_t start = self->lead + offset;
+    if (!find_lost(self, offset, n, lost))
         return false;
-    lost->first = at > lost->offset ? at : lost->offset;
+    lost->first = start > lost->offset ? start : lost->offset;
     return true;
 }
 
-/* The region is locked while the file is asked, so that nobody closes it.
- * MAPPED_CLOSED if the region was closed before that. */
-mapped_status mapped__region_check_range(mapped_region *region, size_t offset,
-                                         size_t n, mapped_error *error)
+mapped_status mapped__region_check_lost(mapped_region *region, size_t offset,
+                                        size_t n, mapped_error *error)
 {
     mapped__lost lost;
     mapped__region *self = mapped__region_of(region);
-    if (!find_lost(self, offset + self->lead, n, &lost))
+    if (!find_accessed(self, offset, n, &lost))
         return MAPPED_OK;
     mapped_status status = mapped__region_lock(self, "access", error);
     if (status != MAPPED_OK)
@@ -149,54 +151,53 @@ mapped_status mapped__region_check_range(mapped_region *region, size_t offset,
     return status;
 }
 
-/* A closed region is not locked for the report: it has no file any more that
+/* A closed region can't be locked, and needn't be: it has no file any more that
  * somebody could close. */
 mapped_status mapped__region_check_export(mapped_region *region, size_t offset,
                                           size_t n, mapped_error *error)
 {
     mapped__lost lost;
     mapped__region *self = mapped__region_of(region);
-    mapped_status status = mapped__region_check_range(region, offset, n, error);
-    if (status != MAPPED_CLOSED ||
-        !find_lost(self, offset + self->lead, n, &lost))
-        return status;
-    return report(self, &lost, error);
-}
-
-mapped_status mapped__region_check_recovered(mapped_region *region,
-                                             const mapped__lost *bytes,
-                                             uint64_t recoveries,
-                                             mapped_error *error)
-{
-    mapped__lost found, pages = *bytes;
-    mapped__region *self = mapped__region_of(region);
-    pages.offset += self->lead;
-    if (pages.length == 0 ||
-        mapped_region_recovery_count(region) == recoveries ||
-        !mapped__guard_find_recovered(&self->guard, recoveries, &pages, &found))
+    if (!find_accessed(self, offset, n, &lost))
         return MAPPED_OK;
-    name_range(self, &found, "access before recovery", error);
-    if (error != NULL)
-        error->os_error = found.cause != 0 ? found.cause : EIO;
-    return mapped__region_report_error(region, "access before recovery",
-                                       MAPPED_FAULT, error);
+    bool is_open = mapped__region_lock(self, "access", NULL) == MAPPED_OK;
+    mapped_status status = report(self, &lost, error);
+    if (is_open)
+        mapped__region_unlock(self);
+    return status;
 }
 
-mapped_status mapped__region_check_pages(mapped__region *self, size_t at,
-                                         size_t n, mapped_error *error)
+mapped_status
+mapped__region_check_recovered(mapped_region *region,
+                               const mapped__recovered_query *query,
+                               mapped_error *error)
 {
     mapped__lost lost;
-    if (!mapped__guard_find_lost(&self->guard, at, n, &lost))
+    mapped__recovered_query in_mapping = *query;
+    mapped__region *self = mapped__region_of(region);
+    in_mapping.offset += self->lead;
+    if (query->length == 0 ||
+        mapped_region_recovery_count(region) == query->since ||
+        !mapped__guard_find_recovered(&self->guard, &in_mapping, &lost))
+        return MAPPED_OK;
+    return refuse_lost(self, &lost, lost.cause != 0 ? lost.cause : EIO,
+                       "access before recovery", error);
+}
+
+mapped_status mapped__region_check_lost_locked(mapped__region *self,
+                                               size_t offset, size_t n,
+                                               mapped_error *error)
+{
+    mapped__lost lost;
+    if (!find_lost(self, offset, n, &lost))
         return MAPPED_OK;
     return report(self, &lost, error);
 }
 
-mapped_status mapped__region_check_all(mapped__region *self,
-                                       mapped_error *error)
+mapped_status mapped__region_check_nothing_lost(mapped__region *self,
+                                                mapped_error *error)
 {
-    return self->length == 0 ? MAPPED_OK
-                             : mapped__region_check_pages(self, self->lead,
-                                                          self->length, error);
+    return mapped__region_check_lost_locked(self, 0, self->length, error);
 }
 
 mapped_status mapped_region_check(mapped_region *region, mapped_error *error)
@@ -205,7 +206,7 @@ mapped_status mapped_region_check(mapped_region *region, mapped_error *error)
     mapped_status status = mapped__region_lock(self, "check", error);
     if (status != MAPPED_OK)
         return status;
-    status = mapped__region_check_all(self, error);
+    status = mapped__region_check_nothing_lost(self, error);
     mapped__region_unlock(self);
     return mapped__region_report(region, "check", status, error);
 }
@@ -221,20 +222,20 @@ mapped_status mapped_region_faults(mapped_region *region,
         return status;
     size_t stretches =
         mapped__guard_copy_lost(&self->guard, lost, MAPPED__LOST_ROOM);
-    size_t found = 0;
+    size_t range_count = 0;
     for (size_t i = 0; i < stretches; i++) {
         mapped_lost_range range =
-            in_region(self, mapped_region_length(&self->head), &lost[i]);
-        if (range.length == 0)
+            bytes_of_stretch(self, &lost[i], self->length);
+        if (range.length == 0) /* past the region's end */
             continue;
-        if (found < capacity) {
+        if (range_count < capacity) {
             range.os_error = mapped__region_fault_cause(self, &lost[i]);
-            ranges[found] = range;
+            ranges[range_count] = range;
         }
-        found++;
+        range_count++;
     }
     mapped__region_unlock(self);
-    *count = found;
+    *count = range_count;
     return MAPPED_OK;
 }
 

@@ -410,34 +410,33 @@ mapped_status mapped__region_watch(mapped__region *self, mapped_error *error);
 /* Guards the mapping as it is now. */
 void mapped__region_guard(mapped__region *self);
 
-/* MAPPED_FAULT if a byte of [offset, offset + n) is lost. May ask the file why.
- */
-mapped_status mapped__region_check_range(mapped_region *region, size_t offset,
-                                         size_t n, mapped_error *error);
-
-/* As mapped__region_check_range for bytes that an export shows, also if the
- * region was retired meanwhile. */
+/* MAPPED_FAULT if a byte of [offset, offset + n) is lost. Then the file is
+ * asked why, with the region locked, so that nobody closes it meanwhile:
+ * MAPPED_CLOSED. */
+mapped_status mapped__region_check_lost(mapped_region *region, size_t offset,
+                                        size_t n, mapped_error *error);
+/* The same for bytes that an export shows: MAPPED_FAULT also if the region is
+ * closed. */
 mapped_status mapped__region_check_export(mapped_region *region, size_t offset,
                                           size_t n, mapped_error *error);
 
-/* MAPPED_FAULT if a byte of `bytes` of the region was lost and has been
- * recovered since mapped_region_recovery_count was `recoveries`; with
- * `bytes->truncated` also if a refresh has seen since that it was truncated.
- * The cause of what was recovered is known only if a report asked for it
- * before. */
-mapped_status mapped__region_check_recovered(mapped_region *region,
-                                             const mapped__lost *bytes,
-                                             uint64_t recoveries,
-                                             mapped_error *error);
+/* The same for a region that the caller has locked. The bytes may lie past its
+ * end. */
+mapped_status mapped__region_check_lost_locked(mapped__region *self,
+                                               size_t offset, size_t n,
+                                               mapped_error *error);
+/* The same for all bytes of the region, and not for pages past its end, which
+ * exports may still show. */
+mapped_status mapped__region_check_nothing_lost(mapped__region *self,
+                                                mapped_error *error);
 
-/* As mapped__region_check_range for [at, at + n) of the mapping of a region
- * that the caller has locked. */
-mapped_status mapped__region_check_pages(mapped__region *self, size_t at,
-                                         size_t n, mapped_error *error);
-/* As mapped__region_check_pages for all of the region's live length. Lost pages
- * that only exports still show lie behind that and don't count. */
-mapped_status mapped__region_check_all(mapped__region *self,
-                                       mapped_error *error);
+/* MAPPED_FAULT if a byte of the region that the query asks for was lost and has
+ * been recovered since, or was seen to be truncated. The cause of what was
+ * recovered is known only if a report asked for it before. */
+mapped_status
+mapped__region_check_recovered(mapped_region *region,
+                               const mapped__recovered_query *query,
+                               mapped_error *error);
 
 /* Why the page `lost->first` is lost. The region is locked. */
 int mapped__region_fault_cause(mapped__region *self, const mapped__lost *lost);

@@ -101,7 +101,7 @@ static mapped_status restore_locked(mapped__region *self, mapped_error *error)
  * can't be had. */
 static mapped_status restore_needed(mapped__region *self, mapped_error *error)
 {
-    if (mapped__region_check_all(self, NULL) != MAPPED_OK)
+    if (mapped__region_check_nothing_lost(self, NULL) != MAPPED_OK)
         return restore_locked(self, error);
     (void)restore_locked(self, NULL);
     return MAPPED_OK;
@@ -112,7 +112,7 @@ void mapped__region_recover_past_end(mapped__region *self)
     assert(mapped__region_is_locked(self));
     if (self->appends.running > 0 ||
         mapped__guard_count_unrestored(&self->guard) == 0 ||
-        mapped__region_check_all(self, NULL) != MAPPED_OK)
+        mapped__region_check_nothing_lost(self, NULL) != MAPPED_OK)
         return;
     (void)restore_all(self, self->file, false, NULL);
     mapped__guard_end_recovery(&self->guard);
@@ -158,7 +158,7 @@ mapped_status mapped_region_recover_end(mapped_region *region,
     if (status != MAPPED_OK)
         return status;
     mapped__guard_end_recovery(&self->guard);
-    status = mapped__region_check_all(self, error);
+    status = mapped__region_check_nothing_lost(self, error);
     mapped__region_unlock(self);
     return mapped__region_report(region, "recover", status, error);
 }

@@ -285,7 +285,7 @@ static void clear_added_bytes(mapped__region *self, size_t length,
 mapped_status mapped__region_check_growable(mapped__region *self,
                                             mapped_error *error)
 {
-    return self->reserve == 0 ? mapped__region_check_all(self, error)
+    return self->reserve == 0 ? mapped__region_check_nothing_lost(self, error)
                               : MAPPED_OK;
 }
 

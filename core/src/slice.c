@@ -131,6 +131,6 @@ mapped_status mapped__slice_leave_slow(mapped_slice slice, size_t offset,
     if (status != MAPPED_OK ||
         !(MAPPED__LOAD(&slice.region->state_) & MAPPED__STATE_LOST))
         return status;
-    return mapped__region_check_range(slice.region, slice.offset + offset, n,
-                                      error);
+    return mapped__region_check_lost(slice.region, slice.offset + offset, n,
+                                     error);
 }

@@ -250,9 +250,10 @@ static void test_lost_bounds_after_a_recovery_are_narrow_again(void)
 static bool came_back(const mapped__recovered *recovered, uint64_t since,
                       size_t number)
 {
-    const mapped__lost part = page_at(number);
+    const mapped__recovered_query query = {
+        .offset = number * PAGE, .length = PAGE, .since = since};
     mapped__lost found;
-    return mapped__recovered_find(recovered, since, &part, &found);
+    return mapped__recovered_find(recovered, &query, &found);
 }
 
 /* There is one recovery more than there are entries. The oldest two are joined,

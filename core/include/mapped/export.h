@@ -23,34 +23,35 @@ MAPPED_BEGIN
 typedef struct mapped_export {
     mapped_slice slice; /* what its end reports on; may be changed */
     void *data;         /* the slice's first byte; NULL of an operation */
-    uint64_t since;     /* how many recoveries the region had seen */
+    uint64_t since;     /* mapped_region_recovery_count at its begin */
 } mapped_export;
 
-/* Begins an export of the slice: counts it and sets `*made`. MAPPED_FAULT if a
- * page of the slice is known to be lost, so that nobody is handed zeros for
- * data; MAPPED_RANGE if the region has shrunk below the slice; MAPPED_CLOSED.
- * Touches no page. */
+/* Begins an export of the slice, and counts it. MAPPED_FAULT if a page of the
+ * slice is known to be lost, so that nobody is handed zeros for data;
+ * MAPPED_RANGE if the region has shrunk below the slice; MAPPED_CLOSED. Touches
+ * no page. */
 MAPPED__MUST_USE mapped_status mapped_export_begin(mapped_slice slice,
-                                                   mapped_export *made,
+                                                   mapped_export *exported,
                                                    mapped_error *error);
 
-/* The same for a long operation of the library, during which other threads may
- * recover the region. Each access in it is checked, so it needs no pointer, and
- * `close` doesn't wait for it; but it holds a reference, which keeps the
- * addresses. Never fails; the region may be closed. */
-void mapped_export_begin_operation(mapped_region *region, mapped_export *made);
+/* Begins an operation: an export without a pointer, for a long call of the
+ * library during which other threads may recover the region. Each access in it
+ * is checked. `close` doesn't wait for it; but it holds a reference, which
+ * keeps the addresses. Never fails; the region may be closed. */
+void mapped_export_begin_operation(mapped_region *region,
+                                   mapped_export *exported);
 
 /* MAPPED_FAULT if a page of the slice is lost or was at any time since the
- * begin; of an operation, if a page has been recovered since: its accesses
- * report the pages that are lost now themselves. The export goes on. */
-MAPPED__MUST_USE mapped_status mapped_export_check(const mapped_export *made,
-                                                   mapped_error *error);
+ * begin. For an operation only if a page has been recovered since: its accesses
+ * themselves report the pages that are lost now. The export goes on. */
+MAPPED__MUST_USE mapped_status
+mapped_export_check(const mapped_export *exported, mapped_error *error);
 
 /* Answers as mapped_export_check and ends the export in any case, from any
  * thread. The end of the last one of a retired region ends its memory, and
  * calls the hook of a wrapped one. Once it has ended, the check and another end
  * answer MAPPED_CLOSED and do nothing, as they do of one that is all zero. */
-MAPPED__MUST_USE mapped_status mapped_export_end(mapped_export *made,
+MAPPED__MUST_USE mapped_status mapped_export_end(mapped_export *exported,
                                                  mapped_error *error);
 
 MAPPED_END
