@@ -15,8 +15,6 @@
  * notes in `since` how many recoveries there had been when it began. */
 #include <mapped/export.h>
 
-#include <assert.h>
-
 #include <mapped/fault.h>
 #include <mapped/span.h>
 

@@ -1,9 +1,16 @@
-/* The life of a region: the control word that says who may do what, the lengths
- * that inline code checks against, and the end of access and of memory.
+/* The life of a region: the lengths that inline code checks against, and the
+ * end of access and of memory. There are three ways to end a region.
+ *
+ * - close: ends access and, if there are no exports, memory.
+ *
+ * - retire: ends access. The last export ends the memory.
+ *
+ * - release, of the last reference: ends what is left of both.
  *
  * Access ends before memory does: the live length is 0 and the state says
- * closed before a page is replaced or unmapped. Memory is unmapped only when
- * nobody can reach it any more; before that zero pages take its place. */
+ * closed before a page is replaced or unmapped. Memory is freed, that is
+ * unmapped, when nobody can reach its addresses any more. While somebody can it
+ * is revoked instead: zero pages take its place at these addresses. */
 #include <mapped/region.h>
 
 #include <assert.h>
@@ -13,36 +20,6 @@
 #include <mapped/checked.h>
 
 #include "region_internal.h"
-
-static const char *const mode_texts[] = {"r", "r+", "c", "w+", "x+", "a+"};
-
-mapped_status mapped_mode_parse(const char *text, size_t length,
-                                mapped_mode *mode, mapped_error *error)
-{
-    char without_b[3]; /* as the C library, this ignores one "b" */
-    const char *b = length > 1 ? memchr(text + 1, 'b', length - 1) : NULL;
-    if (b != NULL && length <= sizeof without_b) {
-        size_t at = (size_t)(b - text);
-        memcpy(without_b, text, at);
-        memcpy(without_b + at, b + 1, --length - at);
-        text = without_b;
-    }
-    for (size_t i = 0; i < sizeof mode_texts / sizeof mode_texts[0]; i++) {
-        if (strlen(mode_texts[i]) == length &&
-            memcmp(mode_texts[i], text, length) == 0) {
-            *mode = (mapped_mode)i;
-            return MAPPED_OK;
-        }
-    }
-    return mapped_error_set(error, MAPPED_ARGUMENT,
-                            "no mode as r, r+, c, w+, x+ or a+");
-}
-
-const char *mapped_mode_text(mapped_mode mode)
-{
-    bool known = (size_t)mode < sizeof mode_texts / sizeof mode_texts[0];
-    return known ? mode_texts[mode] : "unknown mode";
-}
 
 mapped_status mapped__region_report_error(const mapped_region *region,
                                           const char *operation,
@@ -55,174 +32,6 @@ mapped_status mapped__region_report_error(const mapped_region *region,
     if (region != NULL && error->path[0] == '\0')
         mapped_error_set_path(error, mapped__region_of(region)->name);
     return status;
-}
-
-static bool swap_control(mapped__region *self, uint64_t *seen, uint64_t next)
-{
-    return __atomic_compare_exchange_n(&self->control, seen, next, false,
-                                       __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
-}
-
-static uint64_t control_of(const mapped__region *self)
-{
-    uint64_t seen = MAPPED__LOAD_ACQUIRE(&self->control);
-    assert(seen & MAPPED__CONTROL_LOCKED ||
-           !(seen & MAPPED__CONTROL_WHILE_LOCKED));
-    assert(seen & MAPPED__CONTROL_CLOSED || !(seen & MAPPED__CONTROL_RETIRED));
-    return seen;
-}
-
-mapped_status mapped__region_busy(const mapped__region *self, const char *what,
-                                  mapped_error *error)
-{
-    uint64_t exports = mapped_region_exports(&self->head);
-    const mapped_error_range range = {.length = exports};
-    mapped_error_set_range(error, MAPPED_BUSY, what, range);
-    return mapped__region_report_error(&self->head, what, MAPPED_BUSY, error);
-}
-
-static mapped_status refuse_closed(const mapped_region *region,
-                                   const char *what, mapped_error *error)
-{
-    mapped_error_set(error, MAPPED_CLOSED, what);
-    return mapped__region_report_error(region, what, MAPPED_CLOSED, error);
-}
-
-/* The half of the control word that has the flags. */
-static const uint32_t *flags_of(const mapped__region *self)
-{
-    return (const uint32_t *)&self->control + !MAPPED_BIG_ENDIAN;
-}
-
-static mapped_wait_hooks wait_hooks;
-
-void mapped_region_on_wait(mapped_wait_hooks hooks)
-{
-    wait_hooks = hooks;
-}
-
-static void *begin_wait(void)
-{
-    return wait_hooks.before != NULL ? wait_hooks.before() : NULL;
-}
-
-static void end_wait(void *context)
-{
-    if (wait_hooks.after != NULL)
-        wait_hooks.after(context);
-}
-
-/* Another thread has the region locked, as the control word `seen` says. Waits
- * for a while, most probably until that thread unlocks it. Returns what the
- * control word has become. */
-static uint64_t wait_for_unlock(mapped__region *self, uint64_t seen)
-{
-    uint64_t awaited = seen | MAPPED__CONTROL_AWAITED;
-    if (seen != awaited && !swap_control(self, &seen, awaited))
-        return seen;
-    void *context = begin_wait();
-    mapped__wait(flags_of(self), (uint32_t)(awaited >> 32));
-    end_wait(context);
-    return control_of(self);
-}
-
-mapped_status mapped__region_lock(mapped__region *self, const char *what,
-                                  mapped_error *error)
-{
-    if (self == NULL)
-        return refuse_closed(NULL, what, error);
-    uint64_t seen = control_of(self);
-    for (;;) {
-        if (seen & MAPPED__CONTROL_LOCKED)
-            seen = wait_for_unlock(self, seen);
-        else if (seen & MAPPED__CONTROL_CLOSED)
-            return refuse_closed(&self->head, what, error);
-        else if (swap_control(self, &seen, seen | MAPPED__CONTROL_LOCKED))
-            return MAPPED_OK;
-    }
-}
-
-/* Unlocks the region, and sets the flags `added` in the same step. */
-static void unlock(mapped__region *self, uint64_t added)
-{
-    uint64_t seen = control_of(self);
-    assert(seen & MAPPED__CONTROL_LOCKED);
-    while (!swap_control(self, &seen,
-                         (seen & ~MAPPED__CONTROL_WHILE_LOCKED) | added))
-        ;
-    if (seen & MAPPED__CONTROL_AWAITED)
-        mapped__wake(flags_of(self));
-}
-
-void mapped__region_unlock(mapped__region *self)
-{
-    unlock(self, 0);
-}
-
-mapped_status mapped__region_lock_exports(mapped__region *self,
-                                          const char *what, mapped_error *error)
-{
-    uint64_t seen = control_of(self);
-    assert(seen & MAPPED__CONTROL_LOCKED);
-    while ((seen & MAPPED__CONTROL_EXPORTS) == 0)
-        if (swap_control(self, &seen, seen | MAPPED__CONTROL_NO_NEW_EXPORTS))
-            return MAPPED_OK;
-    return mapped__region_busy(self, what, error);
-}
-
-mapped_status mapped__region_lock_unexported(mapped__region *self,
-                                             const char *what,
-                                             mapped_error *error)
-{
-    mapped_status status = mapped__region_lock(self, what, error);
-    if (status != MAPPED_OK)
-        return status;
-    status = mapped__region_lock_exports(self, what, error);
-    if (status != MAPPED_OK)
-        mapped__region_unlock(self);
-    return status;
-}
-
-bool mapped__region_stop_new_exports(mapped__region *self)
-{
-    assert(mapped__region_is_locked(self));
-    uint64_t seen = __atomic_or_fetch(
-        &self->control, MAPPED__CONTROL_NO_NEW_EXPORTS, __ATOMIC_ACQ_REL);
-    return (seen & MAPPED__CONTROL_EXPORTED) != 0 &&
-           (self->keeps || (seen & MAPPED__CONTROL_EXPORTS) != 0);
-}
-
-void mapped__region_moved(mapped__region *self)
-{
-    assert(control_of(self) & MAPPED__CONTROL_NO_NEW_EXPORTS);
-    __atomic_fetch_and(&self->control, ~MAPPED__CONTROL_EXPORTED,
-                       __ATOMIC_ACQ_REL);
-}
-
-mapped_status mapped__region_begin_export(mapped_region *region,
-                                          unsigned char **base,
-                                          mapped_error *error)
-{
-    if (region == NULL)
-        return refuse_closed(NULL, "export", error);
-    mapped__region *self = mapped__region_of(region);
-    uint64_t seen = control_of(self);
-    do {
-        while (seen & MAPPED__CONTROL_NO_NEW_EXPORTS)
-            seen = wait_for_unlock(self, seen);
-        if (seen & MAPPED__CONTROL_CLOSED)
-            return refuse_closed(region, "export", error);
-        assert((seen & MAPPED__CONTROL_EXPORTS) < MAPPED__CONTROL_EXPORTS);
-    } while (!swap_control(self, &seen, (seen + 1) | MAPPED__CONTROL_EXPORTED));
-    *base = region->base_;
-    return MAPPED_OK;
-}
-
-size_t mapped_region_exports(const mapped_region *region)
-{
-    return region == NULL ? 0
-                          : (size_t)(control_of(mapped__region_of(region)) &
-                                     MAPPED__CONTROL_EXPORTS);
 }
 
 unsigned char mapped__region_nothing[1];
@@ -238,33 +47,25 @@ static void store_length(mapped__region *self, size_t length)
 /* Inline code may check against a live length that it has read some time ago.
  * So a region that is shorter than it once was says so in its state, before
  * anybody can see the new length. */
-static void publish_shrunk(mapped__region *self, size_t length)
+void mapped__region_publish_length(mapped__region *self, size_t length)
 {
     bool shrinks = length < self->length;
-    __atomic_fetch_or(&self->head.state_, MAPPED__STATE_SHRUNK,
-                      __ATOMIC_SEQ_CST);
+    assert(length == 0 || self->wrapped ||
+           (self->lead <= self->mapping.used &&
+            length <= self->mapping.used - self->lead));
+    if (length < self->longest)
+        __atomic_fetch_or(&self->head.state_, MAPPED__STATE_SHRUNK,
+                          __ATOMIC_SEQ_CST);
     store_length(self, length);
+    if (length >= self->longest) {
+        self->longest = length;
+        __atomic_fetch_and(&self->head.state_, ~MAPPED__STATE_SHRUNK,
+                           __ATOMIC_SEQ_CST);
+    }
     if (shrinks)
         mapped__region_invalidate_appends(self);
     else if (self->appends.next < length)
         self->appends.next = length;
-}
-
-void mapped__region_publish_length(mapped__region *self, size_t length)
-{
-    assert(length == 0 || self->wrapped ||
-           (self->lead <= self->mapping.used &&
-            length <= self->mapping.used - self->lead));
-    if (length < self->longest) {
-        publish_shrunk(self, length);
-        return;
-    }
-    store_length(self, length);
-    if (self->appends.next < length)
-        self->appends.next = length;
-    self->longest = length;
-    __atomic_fetch_and(&self->head.state_, ~MAPPED__STATE_SHRUNK,
-                       __ATOMIC_SEQ_CST);
 }
 
 void mapped__region_publish(mapped__region *self, size_t length)
@@ -278,11 +79,8 @@ void mapped__region_publish(mapped__region *self, size_t length)
     mapped__region_publish_length(self, length);
 }
 
-/* The request that describes the region's mapping at `length` bytes. Adding the
- * lead can't overflow where the length was accepted: it is less than a page,
- * and the backend rounds up with a check of its own. */
-bool mapped__region_describe(const mapped__region *self, size_t length,
-                             mapped__map_request *request)
+bool mapped__region_map_request(const mapped__region *self, size_t length,
+                                mapped__map_request *request)
 {
     request->file = self->file;
     request->offset = self->offset - self->lead;
@@ -298,7 +96,7 @@ bool mapped__region_describe(const mapped__region *self, size_t length,
 
 /* Frees the mappings that the region has moved away from, but for the `kept`
  * latest. */
-static void free_old(mapped__region *self, size_t kept)
+static void free_old_mappings(mapped__region *self, size_t kept)
 {
     mapped__old_mapping **first = &self->old_mappings;
     for (; *first != NULL && kept > 0; kept--)
@@ -316,27 +114,27 @@ static void free_old(mapped__region *self, size_t kept)
 
 /* So many mappings are kept for pointers whose exports have ended. Few regions
  * move as often, and none may fill the address space. */
-#define MOST_KEPT 64
+#define MAX_KEPT_MAPPINGS 64
 
-void mapped__region_free_old(mapped__region *self)
+void mapped__region_free_old_mappings(mapped__region *self)
 {
     if (mapped_region_exports(&self->head) == 0)
-        free_old(self, self->keeps ? MOST_KEPT : 0);
+        free_old_mappings(self, self->keeps_addresses ? MAX_KEPT_MAPPINGS : 0);
 }
 
-/* To unmap this much may take long. */
-#define MUCH ((size_t)16 << 20)
+/* To unmap so much may take long. */
+#define SLOW_TO_UNMAP ((size_t)16 << 20)
 
-/* Nobody can be in the middle of an access, and none begins. */
+/* Nobody can reach the addresses. */
 static void free_memory(mapped__region *self)
 {
-    bool much = self->mapping.reserved >= MUCH;
-    void *context = much ? begin_wait() : NULL;
-    free_old(self, 0);
+    bool is_slow = self->mapping.reserved >= SLOW_TO_UNMAP;
+    void *context = is_slow ? mapped__region_begin_wait() : NULL;
+    free_old_mappings(self, 0);
     mapped__guard_remove(&self->guard);
     mapped__unmap(&self->mapping);
-    if (much)
-        end_wait(context);
+    if (is_slow)
+        mapped__region_end_wait(context);
     if (self->hook != NULL)
         self->hook(self->context);
     self->hook = NULL;
@@ -356,14 +154,23 @@ static void revoke_memory(mapped__region *self)
         (void)mapped__map_revoke(&old->mapping, 0, old->mapping.used, NULL);
 }
 
-/* Both may wait for a disk or a network. */
-static void end_file(mapped__region *self, size_t length)
+/* Access has ended and no export is left. */
+static void free_or_revoke_memory(mapped__region *self)
 {
-    void *context = begin_wait();
+    if (mapped__region_can_unmap(self))
+        free_memory(self);
+    else
+        revoke_memory(self);
+}
+
+/* Both steps may wait for a disk or a network. */
+static void trim_and_close_file(mapped__region *self, size_t length)
+{
+    void *context = mapped__region_begin_wait();
     mapped__region_trim(self, length, length);
     mapped__file_close(self->file);
     self->file = MAPPED__NO_FILE;
-    end_wait(context);
+    mapped__region_end_wait(context);
 }
 
 /* The state comes first: a reader who meets the length 0 then knows why. */
@@ -374,24 +181,18 @@ static void end_access(mapped__region *self)
                       __ATOMIC_SEQ_CST);
     mapped__region_publish_length(self, 0);
     if (self->file != MAPPED__NO_FILE)
-        end_file(self, length);
+        trim_and_close_file(self, length);
     mapped__readahead_stop(self->ahead);
     self->ahead = NULL;
 }
 
-/* Runs once, when access has ended and no export is left. */
-static void end_memory(mapped__region *self)
+/* A region that is closed again may have been left by those for whom the first
+ * close had to keep its addresses. */
+static void close_again(mapped__region *self)
 {
-    if (mapped__region_is_unreached(self))
+    if (self != NULL && mapped__region_can_unmap(self) &&
+        mapped_region_exports(&self->head) == 0)
         free_memory(self);
-    else
-        revoke_memory(self);
-}
-
-static bool is_unused(const mapped__region *self)
-{
-    return mapped__region_is_unreached(self) &&
-           mapped_region_exports(&self->head) == 0;
 }
 
 mapped_status mapped_region_close(mapped_region *region, mapped_error *error)
@@ -399,35 +200,15 @@ mapped_status mapped_region_close(mapped_region *region, mapped_error *error)
     mapped__region *self = mapped__region_of(region);
     mapped_status status = mapped__region_lock_unexported(self, "close", error);
     if (status == MAPPED_CLOSED) {
-        /* An earlier close has left the memory to those who used it then. */
-        if (self != NULL && is_unused(self))
-            free_memory(self);
+        close_again(self);
         return MAPPED_OK;
     }
     if (status != MAPPED_OK)
         return status;
     end_access(self);
-    end_memory(self);
-    unlock(self, MAPPED__CONTROL_CLOSED);
+    free_or_revoke_memory(self);
+    mapped__region_unlock_closed(self);
     return MAPPED_OK;
-}
-
-/* If there are exports, unlocks the region, closed and retired: the last export
- * frees the memory when it ends. Returns how many exports there are; 0: nothing
- * has changed. */
-static size_t leave_to_exports(mapped__region *self)
-{
-    uint64_t seen = control_of(self);
-    uint64_t next;
-    do {
-        if ((seen & MAPPED__CONTROL_EXPORTS) == 0)
-            return 0;
-        next = (seen & ~MAPPED__CONTROL_WHILE_LOCKED) | MAPPED__CONTROL_CLOSED |
-               MAPPED__CONTROL_RETIRED;
-    } while (!swap_control(self, &seen, next));
-    if (seen & MAPPED__CONTROL_AWAITED)
-        mapped__wake(flags_of(self));
-    return (size_t)(seen & MAPPED__CONTROL_EXPORTS);
 }
 
 size_t mapped_region_retire(mapped_region *region)
@@ -435,37 +216,23 @@ size_t mapped_region_retire(mapped_region *region)
     mapped__region *self = mapped__region_of(region);
     if (mapped__region_lock(self, "close", NULL) != MAPPED_OK)
         return mapped_region_exports(region);
-    __atomic_fetch_or(&self->control, MAPPED__CONTROL_NO_NEW_EXPORTS,
-                      __ATOMIC_ACQ_REL);
+    (void)mapped__region_stop_new_exports(self);
     end_access(self);
-    size_t exports = leave_to_exports(self);
-    if (exports > 0)
+    size_t exports = mapped__region_unlock_retired(self);
+    if (exports > 0) /* the end of the last one frees the memory */
         return exports;
-    end_memory(self);
-    unlock(self, MAPPED__CONTROL_CLOSED);
+    free_or_revoke_memory(self);
+    mapped__region_unlock_closed(self);
     return 0;
-}
-
-/* Frees the memory after the last export of a retired region. Nobody can begin
- * another export, and nobody else locks a closed region. */
-static void end_retired(mapped__region *self)
-{
-    assert(!mapped__region_is_locked(self));
-    uint64_t kept = control_of(self) & MAPPED__CONTROL_EXPORTED;
-    MAPPED__STORE_RELEASE(&self->control, kept | MAPPED__CONTROL_CLOSED |
-                                              MAPPED__CONTROL_LOCKED);
-    end_memory(self);
-    unlock(self, MAPPED__CONTROL_CLOSED);
 }
 
 void mapped__region_end_export(mapped_region *region)
 {
     mapped__region *self = mapped__region_of(region);
-    uint64_t left = __atomic_sub_fetch(&self->control, 1, __ATOMIC_ACQ_REL);
-    assert((left & MAPPED__CONTROL_EXPORTS) != MAPPED__CONTROL_EXPORTS);
-    if ((left & (MAPPED__CONTROL_EXPORTS | MAPPED__CONTROL_RETIRED)) ==
-        MAPPED__CONTROL_RETIRED)
-        end_retired(self);
+    if (!mapped__region_count_export_end(self))
+        return;
+    free_or_revoke_memory(self);
+    mapped__region_unlock_closed(self);
 }
 
 void mapped_region_acquire(mapped_region *region)
@@ -476,16 +243,6 @@ void mapped_region_acquire(mapped_region *region)
                                          1, __ATOMIC_RELAXED);
     assert(before > 0 && before < UINT32_MAX);
     (void)before;
-}
-
-void mapped__region_free(mapped__region *self)
-{
-    MAPPED__STORE(&self->head.traits_,
-                  self->head.traits_ & ~MAPPED__TRAIT_PROTECTED);
-    free(self->protection);
-    self->protection = NULL;
-    if (!self->in_callers_memory)
-        free(self);
 }
 
 /* A region in memory of the caller's goes on answering, as closed. */
@@ -500,24 +257,24 @@ void mapped_region_release(mapped_region *region)
     if (references != 1)
         return;
     assert(!mapped__region_is_locked(self));
-    uint64_t before = __atomic_fetch_or(&self->control, MAPPED__CONTROL_CLOSED,
-                                        __ATOMIC_ACQ_REL);
-    if (!(before & MAPPED__CONTROL_CLOSED))
+    if (mapped__region_lock(self, "close", NULL) == MAPPED_OK) {
         end_access(self);
+        mapped__region_unlock_closed(self);
+    }
     free_memory(self);
-    mapped__region_free(self);
+    mapped__region_free_struct(self);
 }
 
 void mapped_region_copy_on_move(mapped_region *region)
 {
     if (region != NULL)
-        MAPPED__STORE(&mapped__region_of(region)->copies, true);
+        MAPPED__STORE(&mapped__region_of(region)->copies_on_move, true);
 }
 
 void mapped_region_keep_addresses(mapped_region *region)
 {
     if (region != NULL && !mapped__region_of(region)->wrapped)
-        MAPPED__STORE(&mapped__region_of(region)->keeps, true);
+        MAPPED__STORE(&mapped__region_of(region)->keeps_addresses, true);
 }
 
 size_t mapped_region_length(const mapped_region *region)

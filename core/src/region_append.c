@@ -273,7 +273,7 @@ static mapped_status ensure_spare(mapped__region *self, size_t length,
     self->appends.may_have_spare = mapped__file_can_write_at(self->file);
     if (!self->appends.may_have_spare)
         return MAPPED_OK;
-    mapped__region_free_old(self);
+    mapped__region_free_old_mappings(self);
     mapped_status status = make_spare(self, length);
     *fits = status == MAPPED_OK;
     return status == MAPPED_BUSY ? mapped__region_busy(self, "append", error)

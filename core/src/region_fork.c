@@ -45,7 +45,7 @@ static mapped_status map_again(mapped__region *self, size_t start, size_t end,
                                unsigned added_flags)
 {
     mapped__map_request request;
-    if (!mapped__region_describe(self, self->length, &request))
+    if (!mapped__region_map_request(self, self->length, &request))
         return MAPPED_OVERFLOW;
     request.flags |= added_flags;
     return mapped__map_restore(&self->mapping, &request, start, end - start,

@@ -53,14 +53,14 @@ typedef struct mapped__region {
 
     /* How the region was made. */
     mapped_mode mode;
-    uint32_t flags;   /* MAPPED_OPEN_* */
-    uint64_t offset;  /* where in the file the first byte is */
-    uint64_t reserve; /* as the caller asked for it; 0: none */
-    bool is_file;     /* false: wrapped or anonymous memory */
-    bool by_path;     /* opened by its path, not by a descriptor */
-    bool fixed;       /* a device: nobody changes its size */
-    bool copies;      /* see mapped_region_copy_on_move */
-    bool keeps;       /* see mapped_region_keep_addresses */
+    uint32_t flags;       /* MAPPED_OPEN_* */
+    uint64_t offset;      /* where in the file the first byte is */
+    uint64_t reserve;     /* as the caller asked for it; 0: none */
+    bool is_file;         /* false: wrapped or anonymous memory */
+    bool by_path;         /* opened by its path, not by a descriptor */
+    bool fixed;           /* a device: nobody changes its size */
+    bool copies_on_move;  /* see mapped_region_copy_on_move */
+    bool keeps_addresses; /* see mapped_region_keep_addresses */
 
     /* The file. */
     intptr_t file;        /* MAPPED__NO_FILE if no descriptor is held */
@@ -122,7 +122,7 @@ typedef struct mapped__region {
     (MAPPED__CONTROL_LOCKED | MAPPED__CONTROL_AWAITED | \
      MAPPED__CONTROL_NO_NEW_EXPORTS)
 /* An export has begun since the mapping is where it is. */
-#define MAPPED__CONTROL_EXPORTED (UINT64_C(1) << 58)
+#define MAPPED__CONTROL_WAS_EXPORTED (UINT64_C(1) << 58)
 #define MAPPED__CONTROL_EXPORTS ((UINT64_C(1) << 48) - 1)
 
 /* `region` is the handle that callers have, `self` the same object with all its
@@ -149,17 +149,18 @@ static inline bool mapped__region_is_unshared(const mapped__region *self)
 }
 
 /* May a pointer be in use that the region keeps its addresses for? */
-static inline bool mapped__region_is_kept(const mapped__region *self)
+static inline bool mapped__region_has_kept_pointers(const mapped__region *self)
 {
-    return self->keeps &&
-           (self->old_mappings != NULL ||
-            MAPPED__LOAD_ACQUIRE(&self->control) & MAPPED__CONTROL_EXPORTED);
+    return self->keeps_addresses &&
+           (self->old_mappings != NULL || MAPPED__LOAD_ACQUIRE(&self->control) &
+                                              MAPPED__CONTROL_WAS_EXPORTED);
 }
 
 /* May the pages go, and their addresses be given back? */
-static inline bool mapped__region_is_unreached(const mapped__region *self)
+static inline bool mapped__region_can_unmap(const mapped__region *self)
 {
-    return mapped__region_is_unshared(self) && !mapped__region_is_kept(self);
+    return mapped__region_is_unshared(self) &&
+           !mapped__region_has_kept_pointers(self);
 }
 
 static inline bool mapped__region_is_locked(const mapped__region *self)
@@ -211,6 +212,11 @@ bool mapped__region_stop_new_exports(mapped__region *self);
  */
 void mapped__region_moved(mapped__region *self);
 void mapped__region_unlock(mapped__region *self);
+/* Unlocks the region, and it is closed. */
+void mapped__region_unlock_closed(mapped__region *self);
+/* Unlocks the region, closed and retired, if there are exports. Returns how
+ * many there are; 0: nothing has changed. */
+size_t mapped__region_unlock_retired(mapped__region *self);
 
 /* The caller's memory for a region, or none. */
 typedef struct mapped__storage {
@@ -227,7 +233,7 @@ mapped_status mapped__region_new(mapped__storage at, const char *name,
 void mapped__region_discard(mapped__region *self);
 
 /* The struct itself, if it isn't in memory of the caller's. */
-void mapped__region_free(mapped__region *self);
+void mapped__region_free_struct(mapped__region *self);
 
 /* Counts an export / ends its count. `*base` is the region's first byte.
  * MAPPED_CLOSED. */
@@ -235,6 +241,13 @@ mapped_status mapped__region_begin_export(mapped_region *region,
                                           unsigned char **base,
                                           mapped_error *error);
 void mapped__region_end_export(mapped_region *region);
+/* Counts the end of an export. True if it was the last one of a retired region,
+ * which is locked now, so that the caller frees its memory. */
+bool mapped__region_count_export_end(mapped__region *self);
+
+/* The calls of mapped_region_on_wait, around what may take long. */
+void *mapped__region_begin_wait(void);
+void mapped__region_end_wait(void *context);
 
 /* MAPPED_BUSY, with the number of exports. */
 mapped_status mapped__region_busy(const mapped__region *self, const char *what,
@@ -267,7 +280,7 @@ static inline mapped_status mapped__region_report(const mapped_region *region,
 
 /* Frees what exports have kept, unless there is one, but for what the region
  * keeps. The region is locked, or nobody else can reach it. */
-void mapped__region_free_old(mapped__region *self);
+void mapped__region_free_old_mappings(mapped__region *self);
 
 /* Shows the mapping and the length to the inline checks, in that order. A
  * shorter length makes running appends fail. */
@@ -286,8 +299,8 @@ static inline void mapped__region_publish_writable(mapped__region *self)
 
 /* The request that maps the region at `length` bytes; false if no address space
  * could hold it. */
-bool mapped__region_describe(const mapped__region *self, size_t length,
-                             mapped__map_request *request);
+bool mapped__region_map_request(const mapped__region *self, size_t length,
+                                mapped__map_request *request);
 
 /* As mapped_region_resize of a region that is locked. For an append the file
  * and the mapping get longer, but the length is not published yet. */

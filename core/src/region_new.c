@@ -1,4 +1,5 @@
-/* The memory of a region, and regions of memory that somebody else owns. */
+/* The struct of a region, in memory of its own or of the caller's; and regions
+ * that wrap memory which somebody else owns. */
 #include <mapped/region.h>
 
 #include <stdlib.h>
@@ -31,7 +32,7 @@ size_t mapped_region_room(const char *name)
 static mapped_status allocate(mapped__storage at, const char *name,
                               mapped__region **region, mapped_error *error)
 {
-    char base[MAPPED__BASE_SIZE];
+    char base[MAPPED__BASE_SIZE]; /* what makes a relative path absolute */
     size_t base_size = name != NULL ? mapped__path_base(name, base) : 0;
     size_t name_size = name != NULL ? strlen(name) + 1 : 0;
     size_t room = sizeof **region + base_size + name_size;
@@ -51,6 +52,16 @@ static mapped_status allocate(mapped__storage at, const char *name,
     return MAPPED_OK;
 }
 
+void mapped__region_free_struct(mapped__region *self)
+{
+    MAPPED__STORE(&self->head.traits_,
+                  self->head.traits_ & ~MAPPED__TRAIT_PROTECTED);
+    free(self->protection);
+    self->protection = NULL;
+    if (!self->in_callers_memory)
+        free(self);
+}
+
 mapped_status mapped__region_new(mapped__storage at, const char *name,
                                  mapped__region **region, mapped_error *error)
 {
@@ -60,7 +71,7 @@ mapped_status mapped__region_new(mapped__storage at, const char *name,
         return status;
     status = mapped__region_watch(self, error);
     if (status != MAPPED_OK) {
-        mapped__region_free(self);
+        mapped__region_free_struct(self);
         return status;
     }
     self->references = 1;
@@ -75,11 +86,12 @@ void mapped__region_discard(mapped__region *self)
     if (self == NULL)
         return;
     mapped__guard_remove(&self->guard);
-    mapped__region_free(self);
+    mapped__region_free_struct(self);
 }
 
-/* The memory may be a mapping of somebody else's. What protection it has is not
- * known: a page that takes the place of a lost one had better be writable. */
+/* The memory may be a mapping, whose pages may be lost. Whether it may be
+ * written is not known; so zero pages that take the place of lost ones are
+ * writable. */
 static void guard_wrapped(mapped__region *self, unsigned char *data,
                           size_t length)
 {
@@ -97,12 +109,13 @@ mapped_status mapped_region_wrap(void *data, size_t length, bool readonly,
                                  mapped_region **region, mapped_error *error)
 {
     mapped__region *self;
-    bool exists = length == 0 || (data != NULL && length <= SIZE_MAX / 2 &&
-                                  length <= UINTPTR_MAX - (uintptr_t)data);
-    mapped_status status =
-        exists ? mapped__region_new((mapped__storage){.memory = NULL}, NULL,
-                                    &self, error)
-               : mapped_error_set(error, MAPPED_ARGUMENT, "wrap no memory");
+    const mapped__storage none = {.memory = NULL};
+    mapped_status status;
+    if (length > 0 && (data == NULL || length > SIZE_MAX / 2 ||
+                       length > UINTPTR_MAX - (uintptr_t)data))
+        status = mapped_error_set(error, MAPPED_ARGUMENT, "wrap no memory");
+    else
+        status = mapped__region_new(none, NULL, &self, error);
     if (status != MAPPED_OK)
         return mapped__region_report(NULL, "wrap", status, error);
     self->mode = readonly ? MAPPED_MODE_READ : MAPPED_MODE_READ_WRITE;

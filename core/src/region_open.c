@@ -3,10 +3,43 @@
  * it was and nothing is left behind. */
 #include <mapped/region.h>
 
+#include <string.h>
+
 #include <mapped/checked.h>
 
 #include "region_internal.h"
 #include "region_opening.h"
+
+/* In the order of mapped_mode. */
+static const char *const mode_texts[] = {"r", "r+", "c", "w+", "x+", "a+"};
+
+mapped_status mapped_mode_parse(const char *text, size_t length,
+                                mapped_mode *mode, mapped_error *error)
+{
+    char without_b[3];
+    const char *b = length > 1 ? memchr(text + 1, 'b', length - 1) : NULL;
+    if (b != NULL && length <= sizeof without_b) { /* one "b" means nothing */
+        size_t before_b = (size_t)(b - text);
+        memcpy(without_b, text, before_b);
+        memcpy(without_b + before_b, b + 1, --length - before_b);
+        text = without_b;
+    }
+    for (size_t i = 0; i < sizeof mode_texts / sizeof mode_texts[0]; i++) {
+        if (strlen(mode_texts[i]) == length &&
+            memcmp(mode_texts[i], text, length) == 0) {
+            *mode = (mapped_mode)i;
+            return MAPPED_OK;
+        }
+    }
+    return mapped_error_set(error, MAPPED_ARGUMENT,
+                            "no mode as r, r+, c, w+, x+ or a+");
+}
+
+const char *mapped_mode_text(mapped_mode mode)
+{
+    bool known = (size_t)mode < sizeof mode_texts / sizeof mode_texts[0];
+    return known ? mode_texts[mode] : "unknown mode";
+}
 
 static mapped_status bad_range(mapped_error *error, mapped_status status,
                                uint64_t offset, uint64_t length, uint64_t limit)
@@ -204,7 +237,7 @@ static mapped_status describe_file(const mapped__opening *o,
     self->file_serial = o->info.serial;
     self->file = o->file;
     self->mapping.page = o->info.page;
-    if (!mapped__region_describe(self, (size_t)o->length, request))
+    if (!mapped__region_map_request(self, (size_t)o->length, request))
         return bad_range(error, MAPPED_OVERFLOW, self->offset, o->length,
                          SIZE_MAX);
     request->flags = map_flags(o->mode, &o->options);

@@ -221,9 +221,9 @@ mapped_status mapped__region_protect(mapped__region *self, size_t start,
         add(&list, (stretch){start, end});
         status = set_list(self, &list, error);
     } else {
-        mapped__region_free_old(self);
+        mapped__region_free_old_mappings(self);
         set_trait(self, MAPPED__TRAIT_READONLY, true);
-        if (!self->wrapped && mapped__region_is_unreached(self))
+        if (!self->wrapped && mapped__region_can_unmap(self))
             mapped__region_protect_pages(self);
     }
     mapped__region_unlock(self);

@@ -45,7 +45,7 @@ static mapped_status restore(mapped__region *self, const mapped__lost *lost,
                              intptr_t file, mapped_error *error)
 {
     mapped__map_request request;
-    if (!mapped__region_describe(self, self->length, &request))
+    if (!mapped__region_map_request(self, self->length, &request))
         return mapped__error_set_length(error, MAPPED_OVERFLOW, "recover",
                                         self->length, SIZE_MAX);
     request.file = file;

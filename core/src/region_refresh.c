@@ -103,7 +103,7 @@ static mapped_status map_longer(mapped__region *self, size_t length,
     MAPPED__STORE(&self->appends.capacity, 0);
     if (is_mapped)
         return MAPPED_OK;
-    mapped__region_free_old(self);
+    mapped__region_free_old_mappings(self);
     status = fill_last_page(self, self->length, length, error);
     return status == MAPPED_OK ? mapped__region_extend(self, length, error)
                                : status;
@@ -197,7 +197,7 @@ static void replace_file(mapped__region *self, intptr_t file,
                          mapped__old_mapping *old)
 {
     mapped__region_trim(self, self->length, self->length);
-    mapped__region_free_old(self);
+    mapped__region_free_old_mappings(self);
     mapped__guard_suspend(&self->guard);
     mapped__guard_forget(&self->guard, 0);
     leave_mapping(self, old);
@@ -226,12 +226,12 @@ static mapped_status change_file(mapped__region *self, intptr_t file,
         status = check_alone(self, error);
     if (status != MAPPED_OK)
         return status;
-    if (!mapped__region_describe(self, length, &request))
+    if (!mapped__region_map_request(self, length, &request))
         return mapped_error_set(error, MAPPED_OVERFLOW, "refresh");
     request.file = file;
     mapped__old_mapping *old =
-        mapped__region_is_kept(self) ? calloc(1, sizeof *old) : NULL;
-    if (mapped__region_is_kept(self) && old == NULL)
+        mapped__region_has_kept_pointers(self) ? calloc(1, sizeof *old) : NULL;
+    if (mapped__region_has_kept_pointers(self) && old == NULL)
         return mapped_error_set(error, MAPPED_MEMORY, "refresh");
     status = mapped__map(&request, &mapping, error);
     if (status != MAPPED_OK) {

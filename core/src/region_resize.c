@@ -46,7 +46,7 @@ static mapped_status remap(mapped__region *self, size_t length, bool unshared,
                            mapped_error *error)
 {
     mapped__map_request request;
-    if (!mapped__region_describe(self, length, &request))
+    if (!mapped__region_map_request(self, length, &request))
         return mapped__error_set_length(error, MAPPED_OVERFLOW, "resize",
                                         length, SIZE_MAX);
     return mapped__map_resize(&self->mapping, &request, unshared, error);
@@ -81,7 +81,7 @@ static mapped_status map_with_reserve(const mapped__region *self, size_t length,
                                       mapped_error *error)
 {
     mapped__map_request request;
-    if (!mapped__region_describe(self, length, &request))
+    if (!mapped__region_map_request(self, length, &request))
         return mapped__error_set_length(error, MAPPED_OVERFLOW, "resize",
                                         length, SIZE_MAX);
     mapped__map_request with_reserve = request;
@@ -148,7 +148,7 @@ static mapped_status move_mapping(mapped__region *self, size_t length,
     if (!mapped__region_is_unshared(self))
         return mapped__region_busy(self, "resize", error);
     if (mapped__region_stop_new_exports(self))
-        return is_private(self) && !self->copies &&
+        return is_private(self) && !self->copies_on_move &&
                        mapped_region_exports(&self->head) > 0
                    ? mapped__region_busy(self, "resize", error)
                    : add_mapping(self, length, error);
@@ -160,7 +160,7 @@ static mapped_status move_mapping(mapped__region *self, size_t length,
         return status;
     mapped__region_guard(self);
     status = add_mapping(self, length, error);
-    mapped__region_free_old(self);
+    mapped__region_free_old_mappings(self);
     return status;
 }
 
@@ -177,7 +177,7 @@ static void restore_added_pages(mapped__region *self, size_t old_used)
     if (self->mapping.used <= old_used || self->file == MAPPED__NO_FILE ||
         mapped__guard_count_unrestored(&self->guard) == 0)
         return;
-    if (!mapped__region_describe(self, self->length, &request) ||
+    if (!mapped__region_map_request(self, self->length, &request) ||
         mapped__map_restore(&self->mapping, &request, old_used, added.length,
                             NULL) != MAPPED_OK)
         mapped__guard_add_lost(&self->guard, &added);
@@ -314,7 +314,7 @@ static mapped_status grow(mapped__region *self, size_t length, bool for_append,
     mapped_status status = mapped__region_check_growable(self, error);
     if (status != MAPPED_OK)
         return status;
-    mapped__region_free_old(self);
+    mapped__region_free_old_mappings(self);
     bool has_file = self->file != MAPPED__NO_FILE;
     if (has_file)
         status = get_file_ends(self, &ends, error);
@@ -381,7 +381,7 @@ static void guard_only(mapped__region *self, size_t size)
 mapped_status mapped__region_drop_pages(mapped__region *self, size_t length,
                                         mapped_error *error)
 {
-    bool unshared = mapped__region_is_unreached(self);
+    bool unshared = mapped__region_can_unmap(self);
     if (unshared)
         guard_only(self, mapping_size(self, length));
     mapped_status status = remap_after_shrink(self, length, unshared, error);
@@ -399,8 +399,8 @@ static mapped_status shrink(mapped__region *self, size_t length,
     mapped_status status = mapped__region_lock_exports(self, "resize", error);
     if (status != MAPPED_OK)
         return status;
-    bool unshared = mapped__region_is_unreached(self);
-    mapped__region_free_old(self);
+    bool unshared = mapped__region_can_unmap(self);
+    mapped__region_free_old_mappings(self);
     mapped__region_publish_length(self, length);
     status = shrink_file(self, old_length, length, unshared, error);
     if (status != MAPPED_OK) {
@@ -418,8 +418,7 @@ void mapped__region_undo_growth(mapped__region *self)
     uint64_t end = self->offset + self->length;
     mapped_status lock_status =
         mapped__region_lock_exports(self, "append", NULL);
-    bool unshared =
-        lock_status == MAPPED_OK && mapped__region_is_unreached(self);
+    bool unshared = lock_status == MAPPED_OK && mapped__region_can_unmap(self);
     if (self->appends.file_end_before == UINT64_MAX ||
         get_file_ends(self, &ends, NULL) != MAPPED_OK ||
         ends.data_end != self->offset + self->appends.next)
