@@ -1,6 +1,18 @@
-/* Making regions of files and of anonymous memory. Whatever can fail is tried
- * before anything is changed that can't be put back; on failure the file is as
- * it was and nothing is left behind. */
+/* Making regions of files and of anonymous memory.
+ *
+ * A file that is about to become a region is a mapped__opening, with all that
+ * is known of it so far. It goes through three steps, of which an origin
+ * (region_open_origin.c) takes the first and the last, too:
+ *
+ * - mapped__opening_check looks at the mode and the options;
+ *
+ * - mapped__opening_find opens the path, unless a descriptor was given;
+ *
+ * - mapped__opening_map fits the file to the length that is wanted, and maps
+ *   it.
+ *
+ * Whatever can fail is tried before anything is changed that can't be put back;
+ * on failure the file is as it was and nothing is left behind. */
 #include <mapped/region.h>
 
 #include <string.h>
@@ -41,8 +53,9 @@ const char *mapped_mode_text(mapped_mode mode)
     return known ? mode_texts[mode] : "unknown mode";
 }
 
-static mapped_status bad_range(mapped_error *error, mapped_status status,
-                               uint64_t offset, uint64_t length, uint64_t limit)
+static mapped_status refuse_range(mapped_error *error, mapped_status status,
+                                  uint64_t offset, uint64_t length,
+                                  uint64_t limit)
 {
     const mapped_error_range range = {
         .offset = offset, .length = length, .limit = limit};
@@ -60,22 +73,23 @@ static mapped_status check_reserve(uint64_t reserve, uint64_t length,
 
 #define OPEN_TOO_LONG "open: longer than the reserve"
 
-/* The end of a public function: an error gets its name and the path. */
-static mapped_status end(const char *operation, const char *path,
-                         mapped_status status, mapped_error *error)
+/* What every public function here returns through: gives an error the name of
+ * the function and the path. Returns `status`. */
+static mapped_status report(const char *operation, const char *path,
+                            mapped_status status, mapped_error *error)
 {
     if (status != MAPPED_OK)
         mapped_error_set_path(error, path);
     return mapped__region_report(NULL, operation, status, error);
 }
 
-/* A length that goes to the end of the file counts as 0 here. */
-static uint64_t length_asked(const mapped_open_options *options)
+/* The length that the options name, or 0 if they leave it to the file. */
+static uint64_t length_of(const mapped_open_options *options)
 {
     return options->length == MAPPED_LENGTH_ZERO ? 0 : options->length;
 }
 
-static bool is_to_end(const mapped_open_options *options)
+static bool ends_with_file(const mapped_open_options *options)
 {
     return options->length == MAPPED_LENGTH_TO_END;
 }
@@ -84,14 +98,14 @@ static bool is_to_end(const mapped_open_options *options)
 static mapped_status check_numbers(const mapped_open_options *options,
                                    mapped_error *error)
 {
-    uint64_t length = length_asked(options);
+    uint64_t length = length_of(options);
     if (!mapped_range_fits_u64(options->offset, length, INT64_MAX))
-        return bad_range(error, MAPPED_OVERFLOW, options->offset, length,
-                         INT64_MAX);
+        return refuse_range(error, MAPPED_OVERFLOW, options->offset, length,
+                            INT64_MAX);
     if (length > SIZE_MAX || options->reserve > SIZE_MAX)
-        return bad_range(error, MAPPED_OVERFLOW, options->offset,
-                         length > SIZE_MAX ? length : options->reserve,
-                         SIZE_MAX);
+        return refuse_range(error, MAPPED_OVERFLOW, options->offset,
+                            length > SIZE_MAX ? length : options->reserve,
+                            SIZE_MAX);
     return check_reserve(options->reserve, length, OPEN_TOO_LONG, error);
 }
 
@@ -122,242 +136,6 @@ mapped_status mapped__opening_check(const mapped__opening *o,
         return mapped_error_set(error, MAPPED_UNSUPPORTED,
                                 "open a file with a huge page size");
     return check_numbers(options, error);
-}
-
-static bool creates(mapped_mode mode)
-{
-    return mode == MAPPED_MODE_CREATE || mode == MAPPED_MODE_EXCLUSIVE;
-}
-
-static mapped_status check_kind(const mapped__opening *o, mapped_error *error)
-{
-    switch (o->info.kind) {
-    case MAPPED__FILE_DIRECTORY:
-    case MAPPED__FILE_UNSIZED:
-    case MAPPED__FILE_OTHER:
-        return mapped__file_refuse(o->info.kind, error);
-    case MAPPED__FILE_DEVICE:
-        if (creates(o->mode))
-            return mapped_error_set(error, MAPPED_ARGUMENT,
-                                    "open a device as new");
-        if (o->info.size == 0 && is_to_end(&o->options))
-            return mapped_error_set(error, MAPPED_ARGUMENT,
-                                    "open a device without a length");
-        return MAPPED_OK;
-    case MAPPED__FILE_REGULAR:
-        return MAPPED_OK;
-    }
-    return MAPPED_OK;
-}
-
-static mapped_status resize_file(mapped__opening *o, uint64_t from, uint64_t to,
-                                 mapped_error *error)
-{
-    bool allocate_blocks = !(o->options.flags & MAPPED_OPEN_SPARSE);
-    mapped_status status =
-        mapped__file_resize(o->file, from, to, allocate_blocks, error);
-    o->changed = o->changed || status == MAPPED_OK;
-    return status;
-}
-
-/* Makes the file at least as long as the mode and the options say. What a "w+"
- * will truncate stays until everything that can fail has been tried. */
-static mapped_status fit_file(mapped__opening *o, mapped_error *error)
-{
-    uint64_t size = o->data_end;
-    uint64_t end = o->options.offset + o->length;
-    if (end <= size)
-        return MAPPED_OK;
-    if (o->info.kind == MAPPED__FILE_DEVICE && size == 0)
-        return MAPPED_OK;
-    if (o->info.kind == MAPPED__FILE_DEVICE || o->origin != NULL ||
-        !mapped__mode_shares_writes(o->mode))
-        return bad_range(error, MAPPED_PAST_END, o->options.offset, o->length,
-                         size);
-    if (size < o->info.size) {
-        mapped_status status = resize_file(o, o->info.size, size, error);
-        if (status != MAPPED_OK)
-            return status;
-        o->trimmed = o->info.size;
-        o->info.size = size;
-    }
-    return resize_file(o, size, end, error);
-}
-
-static mapped_status choose_length(mapped__opening *o, mapped_error *error)
-{
-    uint64_t size = creates(o->mode) ? 0 : o->data_end;
-    uint64_t offset = o->options.offset;
-    o->length = length_asked(&o->options);
-    if (is_to_end(&o->options)) {
-        if (offset > size)
-            return bad_range(error, MAPPED_PAST_END, offset, 0, size);
-        o->length = size - offset;
-    }
-    if (o->length > SIZE_MAX)
-        return bad_range(error, MAPPED_OVERFLOW, offset, o->length, SIZE_MAX);
-    return check_reserve(o->options.reserve, o->length, OPEN_TOO_LONG, error);
-}
-
-static unsigned map_flags(mapped_mode mode, const mapped_open_options *options)
-{
-    unsigned flags = 0;
-    if (mode != MAPPED_MODE_READ)
-        flags |= MAPPED__MAP_WRITE;
-    if (mode == MAPPED_MODE_COPY)
-        flags |= MAPPED__MAP_PRIVATE;
-    if (options->huge == MAPPED_HUGE_ADVISE)
-        flags |= MAPPED__MAP_HUGE;
-    if (options->flags & MAPPED_OPEN_POPULATE)
-        flags |= MAPPED__MAP_POPULATE;
-    return flags;
-}
-
-static mapped_status map_guarded(mapped__region *self,
-                                 const mapped__map_request *request,
-                                 mapped_error *error)
-{
-    mapped_status status = mapped__map(request, &self->mapping, error);
-    if (status == MAPPED_OK)
-        mapped__region_guard(self);
-    return status;
-}
-
-static mapped_status describe_file(const mapped__opening *o,
-                                   mapped__region *self,
-                                   mapped__map_request *request,
-                                   mapped_error *error)
-{
-    self->mode = o->mode;
-    self->flags = o->options.flags;
-    self->offset = o->options.offset;
-    self->reserve = o->options.reserve;
-    self->lead = (size_t)(self->offset % o->info.granularity);
-    self->file_device = o->info.device;
-    self->file_serial = o->info.serial;
-    self->file = o->file;
-    self->mapping.page = o->info.page;
-    if (!mapped__region_map_request(self, (size_t)o->length, request))
-        return bad_range(error, MAPPED_OVERFLOW, self->offset, o->length,
-                         SIZE_MAX);
-    request->flags = map_flags(o->mode, &o->options);
-    if (o->path == NULL)
-        request->flags |= MAPPED__MAP_APART;
-    return MAPPED_OK;
-}
-
-/* For a "w+" of a file that has content: tries whether it can be mapped before
- * the content goes. It is unmapped in between, because Windows doesn't truncate
- * what is mapped. */
-static mapped_status truncate_file(mapped__opening *o,
-                                   const mapped__map_request *request,
-                                   mapped_error *error)
-{
-    mapped__mapping trial;
-    uint64_t end = o->options.offset + o->length;
-    uint64_t size = end > o->info.size ? end : o->info.size;
-    if (o->mode != MAPPED_MODE_CREATE || o->info.size == 0)
-        return MAPPED_OK;
-    mapped_status status = mapped__map(request, &trial, error);
-    if (status != MAPPED_OK)
-        return status;
-    mapped__unmap(&trial);
-    status = resize_file(o, size, 0, error);
-    if (status != MAPPED_OK)
-        return status;
-    o->info.size = 0;
-    return end > 0 ? resize_file(o, 0, end, error) : MAPPED_OK;
-}
-
-static mapped_status map_file(mapped__opening *o, mapped__region *self,
-                              mapped_error *error)
-{
-    mapped__map_request request;
-    mapped_status status = describe_file(o, self, &request, error);
-    if (status == MAPPED_OK)
-        status = truncate_file(o, &request, error);
-    if (status == MAPPED_OK)
-        status = map_guarded(self, &request, error);
-    if (status != MAPPED_OK)
-        return status;
-    if (o->mode == MAPPED_MODE_READ)
-        self->head.traits_ |= MAPPED__TRAIT_READONLY;
-    if (o->options.flags & MAPPED_OPEN_DEVICE)
-        self->head.traits_ |= MAPPED__TRAIT_DEVICE;
-    mapped__region_publish(self, (size_t)o->length);
-    return MAPPED_OK;
-}
-
-/* Puts the file's size back, 0 if a "w+" has got so far that the content is
- * gone and something that had worked a moment before failed. What an "a+" has
- * created another one may have opened. */
-static void undo(const mapped__opening *o)
-{
-    bool remove = o->created && o->mode != MAPPED_MODE_APPEND;
-    if (o->changed && !remove)
-        (void)mapped__file_resize(o->file, o->info.size, o->info.size, false,
-                                  NULL);
-    bool emptied = o->mode == MAPPED_MODE_CREATE && o->info.size == 0;
-    if (o->trimmed != 0 && !emptied && mapped__file_can_write_at(o->file))
-        (void)mapped__file_write_trailer(o->file, o->trimmed, o->data_end,
-                                         NULL);
-    if (remove && o->path != NULL)
-        mapped__file_remove(o->path);
-}
-
-/* The descriptor is needed to resize and flush, so the shared writable modes
- * keep it; so does a region without a path, as it could never be had again. */
-static void keep_or_close_file(const mapped__opening *o, mapped__region *self)
-{
-    if (mapped__mode_shares_writes(o->mode) || o->path == NULL)
-        return;
-    mapped__file_close(self->file);
-    self->file = MAPPED__NO_FILE;
-}
-
-mapped_status mapped__opening_map(mapped__opening *o, const char *name,
-                                  mapped_region **region, mapped_error *error)
-{
-    mapped__region *self = NULL;
-    const mapped__storage at = {o->options.memory, o->options.memory_size,
-                                "open: too little memory for the region"};
-    mapped_status status = mapped__region_new(at, name, &self, error);
-    if (status == MAPPED_OK)
-        status = mapped__file_info_get(o->file, &o->info, error);
-    if (status == MAPPED_OK)
-        status = mapped__opening_identify(o, error);
-    if (status == MAPPED_OK)
-        status = check_kind(o, error);
-    if (status == MAPPED_OK)
-        o->data_end = o->options.flags & MAPPED_OPEN_SHARED
-                          ? o->info.size
-                          : mapped__file_data_end(o->file, &o->info);
-    if (status == MAPPED_OK)
-        status = choose_length(o, error);
-    if (status == MAPPED_OK)
-        status = fit_file(o, error);
-    if (status == MAPPED_OK)
-        status = map_file(o, self, error);
-    if (status != MAPPED_OK) {
-        undo(o);
-        mapped__file_close(o->file);
-        mapped__region_discard(self);
-        return status;
-    }
-    keep_or_close_file(o, self);
-    self->created = o->created && o->path != NULL;
-    self->is_file = true;
-    self->fixed = o->info.kind != MAPPED__FILE_REGULAR ||
-                  o->options.flags & MAPPED_OPEN_DEVICE;
-    self->by_path = o->path != NULL;
-    self->refresh_limit =
-        is_to_end(&o->options) || creates(o->mode) ? UINT64_MAX : o->length;
-    self->appends.may_have_spare = !self->fixed &&
-                                   !(o->options.flags & MAPPED_OPEN_SHARED) &&
-                                   mapped__mode_shares_writes(o->mode) &&
-                                   o->info.page == mapped__page_size();
-    *region = &self->head;
-    return MAPPED_OK;
 }
 
 static unsigned file_flags(mapped_mode mode, uint32_t open_flags)
@@ -400,6 +178,247 @@ mapped_status mapped__opening_find(mapped__opening *o, const char *path,
                              error);
 }
 
+/* Is the file new, or is what it holds not kept? */
+static bool starts_empty(mapped_mode mode)
+{
+    return mode == MAPPED_MODE_CREATE || mode == MAPPED_MODE_EXCLUSIVE;
+}
+
+static mapped_status check_kind(const mapped__opening *o, mapped_error *error)
+{
+    bool is_device = o->info.kind == MAPPED__FILE_DEVICE;
+    if (o->info.kind != MAPPED__FILE_REGULAR && !is_device)
+        return mapped__file_refuse(o->info.kind, error);
+    if (is_device && starts_empty(o->mode))
+        return mapped_error_set(error, MAPPED_ARGUMENT, "open a device as new");
+    if (is_device && o->info.size == 0 && ends_with_file(&o->options))
+        return mapped_error_set(error, MAPPED_ARGUMENT,
+                                "open a device without a length");
+    return MAPPED_OK;
+}
+
+/* Sets `o->length`: that of the options, or what the file has after the offset.
+ * Such a length meets its limits only here. */
+static mapped_status choose_length(mapped__opening *o, mapped_error *error)
+{
+    uint64_t size = starts_empty(o->mode) ? 0 : o->data_end;
+    uint64_t offset = o->options.offset;
+    o->length = length_of(&o->options);
+    if (ends_with_file(&o->options)) {
+        if (offset > size)
+            return refuse_range(error, MAPPED_PAST_END, offset, 0, size);
+        o->length = size - offset;
+    }
+    if (o->length > SIZE_MAX)
+        return refuse_range(error, MAPPED_OVERFLOW, offset, o->length,
+                            SIZE_MAX);
+    return check_reserve(o->options.reserve, o->length, OPEN_TOO_LONG, error);
+}
+
+static mapped_status resize_file(mapped__opening *o, uint64_t from, uint64_t to,
+                                 mapped_error *error)
+{
+    bool allocate_blocks = !(o->options.flags & MAPPED_OPEN_SPARSE);
+    mapped_status status =
+        mapped__file_resize(o->file, from, to, allocate_blocks, error);
+    o->changed = o->changed || status == MAPPED_OK;
+    return status;
+}
+
+/* Removes the spare that an append of another process has left behind the data,
+ * if there is one: what makes the file longer there must be zero. */
+static mapped_status trim_spare(mapped__opening *o, mapped_error *error)
+{
+    if (o->data_end >= o->info.size)
+        return MAPPED_OK;
+    mapped_status status = resize_file(o, o->info.size, o->data_end, error);
+    if (status != MAPPED_OK)
+        return status;
+    o->trimmed = o->info.size;
+    o->info.size = o->data_end;
+    return MAPPED_OK;
+}
+
+/* Makes the file at least as long as the mode and the options say. What a "w+"
+ * will truncate stays until everything that can fail has been tried. */
+static mapped_status fit_file(mapped__opening *o, mapped_error *error)
+{
+    bool is_device = o->info.kind == MAPPED__FILE_DEVICE;
+    uint64_t end = o->options.offset + o->length;
+    if (end <= o->data_end || (is_device && o->data_end == 0))
+        return MAPPED_OK;
+    if (is_device || o->origin != NULL || !mapped__mode_shares_writes(o->mode))
+        return refuse_range(error, MAPPED_PAST_END, o->options.offset,
+                            o->length, o->data_end);
+    mapped_status status = trim_spare(o, error);
+    return status == MAPPED_OK ? resize_file(o, o->data_end, end, error)
+                               : status;
+}
+
+static unsigned map_flags(mapped_mode mode, const mapped_open_options *options)
+{
+    unsigned flags = 0;
+    if (mode != MAPPED_MODE_READ)
+        flags |= MAPPED__MAP_WRITE;
+    if (mode == MAPPED_MODE_COPY)
+        flags |= MAPPED__MAP_PRIVATE;
+    if (options->huge == MAPPED_HUGE_ADVISE)
+        flags |= MAPPED__MAP_HUGE;
+    if (options->flags & MAPPED_OPEN_POPULATE)
+        flags |= MAPPED__MAP_POPULATE;
+    return flags;
+}
+
+static mapped_status map_guarded(mapped__region *self,
+                                 const mapped__map_request *request,
+                                 mapped_error *error)
+{
+    mapped_status status = mapped__map(request, &self->mapping, error);
+    if (status == MAPPED_OK)
+        mapped__region_guard(self);
+    return status;
+}
+
+/* Sets the region's fields that tell of its file. */
+static void note_file(const mapped__opening *o, mapped__region *self)
+{
+    const uint32_t flags = o->options.flags;
+    bool shares_writes = mapped__mode_shares_writes(o->mode);
+    bool follows_file_end =
+        ends_with_file(&o->options) || starts_empty(o->mode);
+    self->mode = o->mode;
+    self->flags = flags;
+    self->offset = o->options.offset;
+    self->reserve = o->options.reserve;
+    self->lead = (size_t)(self->offset % o->info.granularity);
+    self->file = o->file;
+    self->file_device = o->info.device;
+    self->file_serial = o->info.serial;
+    self->mapping.page = o->info.page;
+    self->is_file = true;
+    self->by_path = o->path != NULL;
+    self->created = o->created && o->path != NULL;
+    self->fixed =
+        o->info.kind != MAPPED__FILE_REGULAR || flags & MAPPED_OPEN_DEVICE;
+    self->refresh_limit = follows_file_end ? UINT64_MAX : o->length;
+    self->appends.may_have_spare = !self->fixed && shares_writes &&
+                                   !(flags & MAPPED_OPEN_SHARED) &&
+                                   o->info.page == mapped__page_size();
+    if (o->mode == MAPPED_MODE_READ)
+        self->head.traits_ |= MAPPED__TRAIT_READONLY;
+    if (flags & MAPPED_OPEN_DEVICE)
+        self->head.traits_ |= MAPPED__TRAIT_DEVICE;
+}
+
+/* For a "w+" of a file that has content: tries whether it can be mapped before
+ * the content goes. It is unmapped in between, because Windows doesn't truncate
+ * what is mapped. */
+static mapped_status truncate_file(mapped__opening *o,
+                                   const mapped__map_request *request,
+                                   mapped_error *error)
+{
+    mapped__mapping trial;
+    uint64_t end = o->options.offset + o->length;
+    uint64_t size = end > o->info.size ? end : o->info.size;
+    if (o->mode != MAPPED_MODE_CREATE || o->info.size == 0)
+        return MAPPED_OK;
+    mapped_status status = mapped__map(request, &trial, error);
+    if (status != MAPPED_OK)
+        return status;
+    mapped__unmap(&trial);
+    status = resize_file(o, size, 0, error);
+    if (status != MAPPED_OK)
+        return status;
+    o->info.size = 0;
+    return end > 0 ? resize_file(o, 0, end, error) : MAPPED_OK;
+}
+
+static mapped_status map_file(mapped__opening *o, mapped__region *self,
+                              mapped_error *error)
+{
+    mapped__map_request request;
+    note_file(o, self);
+    if (!mapped__region_map_request(self, (size_t)o->length, &request))
+        return refuse_range(error, MAPPED_OVERFLOW, self->offset, o->length,
+                            SIZE_MAX);
+    request.flags = map_flags(o->mode, &o->options);
+    if (!self->by_path)
+        request.flags |= MAPPED__MAP_APART;
+    mapped_status status = truncate_file(o, &request, error);
+    if (status == MAPPED_OK)
+        status = map_guarded(self, &request, error);
+    if (status == MAPPED_OK)
+        mapped__region_publish(self, (size_t)o->length);
+    return status;
+}
+
+/* Removes a file that was created, unless by "a+": somebody else may have
+ * opened that one. Any other file gets its old size again, and the spare that
+ * was trimmed; but if a "w+" has truncated it already, its content is gone and
+ * it stays empty. */
+static void undo(const mapped__opening *o)
+{
+    bool remove = o->created && o->mode != MAPPED_MODE_APPEND;
+    bool emptied = o->mode == MAPPED_MODE_CREATE && o->info.size == 0;
+    if (o->changed && !remove)
+        (void)mapped__file_resize(o->file, o->info.size, o->info.size, false,
+                                  NULL);
+    if (o->trimmed != 0 && !emptied && mapped__file_can_write_at(o->file))
+        (void)mapped__file_write_trailer(o->file, o->trimmed, o->data_end,
+                                         NULL);
+    if (remove && o->path != NULL)
+        mapped__file_remove(o->path);
+}
+
+/* The descriptor is needed to resize and flush, so the shared writable modes
+ * keep it; so does a region without a path, as it could never be had again. */
+static void keep_or_close_file(mapped__region *self)
+{
+    if (mapped__mode_shares_writes(self->mode) || !self->by_path)
+        return;
+    mapped__file_close(self->file);
+    self->file = MAPPED__NO_FILE;
+}
+
+/* Finds out what the file is, and makes it as long as the region needs. */
+static mapped_status prepare_file(mapped__opening *o, mapped_error *error)
+{
+    mapped_status status = mapped__file_info_get(o->file, &o->info, error);
+    if (status == MAPPED_OK)
+        status = mapped__opening_identify(o, error);
+    if (status == MAPPED_OK)
+        status = check_kind(o, error);
+    if (status != MAPPED_OK)
+        return status;
+    o->data_end = o->options.flags & MAPPED_OPEN_SHARED
+                      ? o->info.size
+                      : mapped__file_data_end(o->file, &o->info);
+    status = choose_length(o, error);
+    return status == MAPPED_OK ? fit_file(o, error) : status;
+}
+
+mapped_status mapped__opening_map(mapped__opening *o, const char *name,
+                                  mapped_region **region, mapped_error *error)
+{
+    mapped__region *self = NULL;
+    const mapped__storage at = {o->options.memory, o->options.memory_size,
+                                "open: too little memory for the region"};
+    mapped_status status = mapped__region_new(at, name, &self, error);
+    if (status == MAPPED_OK)
+        status = prepare_file(o, error);
+    if (status == MAPPED_OK)
+        status = map_file(o, self, error);
+    if (status != MAPPED_OK) {
+        undo(o);
+        mapped__file_close(o->file);
+        mapped__region_discard(self);
+        return status;
+    }
+    keep_or_close_file(self);
+    *region = &self->head;
+    return MAPPED_OK;
+}
+
 static const mapped_open_options default_options = MAPPED_OPEN_OPTIONS_INIT;
 
 mapped_status mapped_region_open(const char *path, mapped_mode mode,
@@ -413,12 +432,12 @@ mapped_status mapped_region_open(const char *path, mapped_mode mode,
         status = mapped__opening_find(&o, path, error);
     if (status == MAPPED_OK)
         status = mapped__opening_map(&o, o.path, region, error);
-    return end("open", path, status, error);
+    return report("open", path, status, error);
 }
 
 mapped_status mapped_shared_unlink(const char *name, mapped_error *error)
 {
-    return end("unlink", name, mapped__shared_unlink(name, error), error);
+    return report("unlink", name, mapped__shared_unlink(name, error), error);
 }
 
 intptr_t mapped_system_descriptor(int descriptor)
@@ -445,7 +464,7 @@ mapped_status mapped_region_open_descriptor(intptr_t descriptor,
         status = mapped__file_duplicate(descriptor, &o.file, error);
     if (status == MAPPED_OK)
         status = mapped__opening_map(&o, name, region, error);
-    return end("open", name, status, error);
+    return report("open", name, status, error);
 }
 
 static mapped_status check_anonymous(uint64_t length,
@@ -463,7 +482,7 @@ static mapped_status check_anonymous(uint64_t length,
     if (longest < huge)
         longest = huge;
     if (longest > SIZE_MAX / 2)
-        return bad_range(error, MAPPED_OVERFLOW, 0, longest, SIZE_MAX / 2);
+        return refuse_range(error, MAPPED_OVERFLOW, 0, longest, SIZE_MAX / 2);
     return check_reserve(options->reserve, length,
                          "anonymous: longer than the reserve", error);
 }
@@ -498,7 +517,7 @@ static mapped_status map_anonymous(mapped__region *self, size_t length,
     if (options->shared) {
         size_t rounded = length;
         if (page != 0 && !mapped_round_up(length, page, &rounded))
-            return bad_range(error, MAPPED_OVERFLOW, 0, length, SIZE_MAX);
+            return refuse_range(error, MAPPED_OVERFLOW, 0, length, SIZE_MAX);
         mapped_status status =
             mapped__memory_create(rounded, page, &self->file, error);
         if (status != MAPPED_OK)
@@ -528,14 +547,14 @@ mapped_status mapped_region_anonymous(uint64_t length,
     if (status == MAPPED_OK)
         status = mapped__region_new(at, NULL, &self, error);
     if (status != MAPPED_OK)
-        return end("anonymous", NULL, status, error);
+        return report("anonymous", NULL, status, error);
     self->mode = MAPPED_MODE_READ_WRITE;
     self->reserve = options->reserve;
     status = map_anonymous(self, (size_t)length, options, error);
     if (status != MAPPED_OK) {
         mapped__file_close(self->file);
         mapped__region_discard(self);
-        return end("anonymous", NULL, status, error);
+        return report("anonymous", NULL, status, error);
     }
     mapped__region_publish(self, (size_t)length);
     *region = &self->head;

@@ -7,23 +7,30 @@
 
 #include "platform.h"
 
-/* And how to undo what was done. `path` may point into it. */
+/* `path` may point into it. */
 typedef struct mapped__opening {
+    /* What is asked for. */
     const char *path;            /* NULL: opened by descriptor */
     const mapped_origin *origin; /* that the file must be; NULL: any */
     mapped_mode mode;
     mapped_open_options options;
+
+    /* The file, and what is known of it. */
     intptr_t file;
-    bool created;
-    bool changed; /* the file's size has been changed from `info.size` */
     mapped__file_info info;
-    uint64_t data_end; /* the size without the spare that append left there */
-    uint64_t trimmed;  /* the size with that, if it was trimmed; 0 */
-    uint64_t length;
+    uint64_t data_end; /* where its data ends: before the spare that an append
+                        * has left there, else at its end */
+    uint64_t length;   /* of the region */
+
+    /* How to undo what was done to it. */
+    bool created;
+    bool changed;     /* its size isn't `info.size` any more */
+    uint64_t trimmed; /* its size with a spare that was removed; 0: none was */
+
     char shared_path[MAPPED__SHARED_SIZE];
 } mapped__opening;
 
-/* Are the mode and the options such as can be? */
+/* Checks the mode and the numbers and flags of the options. */
 mapped_status mapped__opening_check(const mapped__opening *o,
                                     mapped_error *error);
 
