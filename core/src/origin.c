@@ -1,5 +1,7 @@
-/* Where a region's memory comes from, so that another process can map it. The
- * region is locked meanwhile: its file may be another one after a refresh. */
+/* Where a region's memory comes from, so that another process can map it: the
+ * name of the file or memory, its identity, and which bytes of it the region
+ * shows. The region is locked meanwhile: after a refresh its file may be
+ * another one. */
 #include <mapped/origin.h>
 
 #include <string.h>
@@ -20,21 +22,23 @@ static const char *why_private(const mapped__region *self)
     return NULL;
 }
 
+/* MAPPED_STALE if the path is another file's by now. */
 static mapped_status identify_path(const mapped__region *self,
                                    mapped_origin *origin, mapped_error *error)
 {
-    mapped__file_identity found;
-    mapped_status status = mapped__path_identify(self->path, &found, error);
+    mapped__file_identity now;
+    mapped_status status = mapped__path_identify(self->path, &now, error);
     if (status != MAPPED_OK)
         return status;
-    if (found.device != self->file_device || found.serial != self->file_serial)
+    if (now.device != self->file_device || now.serial != self->file_serial)
         return mapped_error_set(error, MAPPED_STALE, "origin");
-    origin->birth = found.birth;
+    origin->birth = now.birth;
     return MAPPED_OK;
 }
 
-static mapped_status find_file(const mapped__region *self,
-                               mapped_origin *origin, mapped_error *error)
+/* Sets the kind and what goes with it: the path, the name or the descriptor. */
+static mapped_status set_kind(const mapped__region *self, mapped_origin *origin,
+                              mapped_error *error)
 {
     if (!self->by_path) {
         origin->kind = MAPPED_ORIGIN_DESCRIPTOR;
@@ -52,8 +56,8 @@ static mapped_status find_file(const mapped__region *self,
     return identify_path(self, origin, error);
 }
 
-static mapped_status describe(const mapped__region *self, mapped_origin *origin,
-                              mapped_error *error)
+static mapped_status fill_in(const mapped__region *self, mapped_origin *origin,
+                             mapped_error *error)
 {
     const char *reason = why_private(self);
     if (reason != NULL)
@@ -73,20 +77,20 @@ static mapped_status describe(const mapped__region *self, mapped_origin *origin,
         .device = self->file_device,
         .serial = self->file_serial};
     mapped__region_list_protected(self, origin);
-    return find_file(self, origin, error);
+    return set_kind(self, origin, error);
 }
 
 mapped_status mapped_region_origin(mapped_region *region, mapped_origin *origin,
                                    mapped_error *error)
 {
-    mapped_origin found;
+    mapped_origin filled;
     mapped__region *self = mapped__region_of(region);
     mapped_status status = mapped__region_lock(self, "origin", error);
     if (status != MAPPED_OK)
         return status;
-    status = describe(self, &found, error);
+    status = fill_in(self, &filled, error);
     mapped__region_unlock(self);
     if (status == MAPPED_OK)
-        *origin = found;
+        *origin = filled;
     return mapped__region_report(region, "origin", status, error);
 }

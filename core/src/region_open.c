@@ -487,11 +487,20 @@ static mapped_status check_anonymous(uint64_t length,
                          "anonymous: longer than the reserve", error);
 }
 
-/* The file can be mapped by others, too: copies between the two may overlap. */
-static mapped_status identify(mapped__region *self, mapped_error *error)
+/* Gives the region a memory file, in huge pages of `page` bytes unless that is
+ * 0. Its identity is noted, because others may map it, too, and copies between
+ * two such regions may overlap. */
+static mapped_status create_memory(mapped__region *self, size_t length,
+                                   size_t page, mapped_error *error)
 {
     mapped__file_info info;
-    mapped_status status = mapped__file_info_get(self->file, &info, error);
+    size_t size = length;
+    if (page != 0 && !mapped_round_up(length, page, &size))
+        return refuse_range(error, MAPPED_OVERFLOW, 0, length, SIZE_MAX);
+    mapped_status status =
+        mapped__memory_create(size, page, &self->file, error);
+    if (status == MAPPED_OK)
+        status = mapped__file_info_get(self->file, &info, error);
     if (status != MAPPED_OK)
         return status;
     self->file_device = info.device;
@@ -503,32 +512,21 @@ static mapped_status map_anonymous(mapped__region *self, size_t length,
                                    const mapped_anonymous_options *options,
                                    mapped_error *error)
 {
+    mapped_status status = MAPPED_OK;
     size_t page =
         options->huge > MAPPED_HUGE_ADVISE ? (size_t)options->huge : 0;
-    mapped__map_request request = {.file = MAPPED__NO_FILE,
-                                   .length = length,
+    mapped__map_request request = {.length = length,
                                    .reserve = (size_t)options->reserve,
                                    .page = page,
                                    .flags = MAPPED__MAP_WRITE};
     if (options->huge == MAPPED_HUGE_ADVISE)
         request.flags |= MAPPED__MAP_HUGE;
-    if (page != 0)
+    if (options->shared)
+        status = create_memory(self, length, page, error);
+    else if (page != 0)
         request.flags |= MAPPED__MAP_HUGETLB;
-    if (options->shared) {
-        size_t rounded = length;
-        if (page != 0 && !mapped_round_up(length, page, &rounded))
-            return refuse_range(error, MAPPED_OVERFLOW, 0, length, SIZE_MAX);
-        mapped_status status =
-            mapped__memory_create(rounded, page, &self->file, error);
-        if (status != MAPPED_OK)
-            return status;
-        request.file = self->file;
-        request.flags &= ~MAPPED__MAP_HUGETLB;
-        status = identify(self, error);
-        if (status != MAPPED_OK)
-            return status;
-    }
-    return map_guarded(self, &request, error);
+    request.file = self->file; /* MAPPED__NO_FILE unless shared */
+    return status == MAPPED_OK ? map_guarded(self, &request, error) : status;
 }
 
 mapped_status mapped_region_anonymous(uint64_t length,

@@ -1,11 +1,14 @@
-/* Mapping the memory that an origin tells of, which anybody may have made up:
- * it is checked as a whole before anything is opened. */
+/* Mapping the memory that an origin tells of. Another process has sent the
+ * origin, and anybody may have made it up. So it is checked as a whole before
+ * anything is opened, and the file that is opened has to be the one that the
+ * origin names: the path may be another file's by now. */
 #include <mapped/origin.h>
 
 #include "region_internal.h"
 #include "region_opening.h"
 
-static bool is_known_place(const mapped_origin *origin)
+/* Do the kind, the path and the flags belong together? */
+static bool is_known_kind(const mapped_origin *origin)
 {
     const uint32_t known =
         MAPPED_OPEN_SPARSE | MAPPED_OPEN_DEVICE | MAPPED_OPEN_SHARED;
@@ -23,11 +26,12 @@ static bool is_known_place(const mapped_origin *origin)
     return false;
 }
 
-/* What mapped_region_open would take for something else. */
+/* MAPPED_ARGUMENT for what the origin of no region has, though
+ * mapped__opening_check accepts it: modes that create a file, no length. */
 static mapped_status check_origin(const mapped_origin *origin,
                                   mapped_error *error)
 {
-    bool sound = is_known_place(origin) &&
+    bool sound = is_known_kind(origin) &&
                  (origin->mode == MAPPED_MODE_READ ||
                   origin->mode == MAPPED_MODE_READ_WRITE) &&
                  origin->length <= INT64_MAX &&
@@ -56,8 +60,8 @@ mapped_status mapped__opening_identify(const mapped__opening *o,
     return same ? MAPPED_OK : mapped_error_set(error, MAPPED_STALE, "open");
 }
 
-/* That of a descriptor is a duplicate. */
-static mapped_status find_file(mapped__opening *o, mapped_error *error)
+/* Opens the file of the path or name, or duplicates the descriptor. */
+static mapped_status open_file(mapped__opening *o, mapped_error *error)
 {
     const mapped_origin *origin = o->origin;
     if (origin->kind == MAPPED_ORIGIN_DESCRIPTOR)
@@ -82,22 +86,22 @@ static mapped_status protect_again(mapped__region *self,
 static mapped_status open_origin(mapped__opening *o, mapped_region **region,
                                  mapped_error *error)
 {
-    mapped_region *made;
+    mapped_region *opened;
     mapped_status status = check_origin(o->origin, error);
     if (status == MAPPED_OK)
         status = mapped__opening_check(o, error);
     if (status == MAPPED_OK)
-        status = find_file(o, error);
+        status = open_file(o, error);
     if (status == MAPPED_OK)
-        status = mapped__opening_map(o, o->path, &made, error);
+        status = mapped__opening_map(o, o->path, &opened, error);
     if (status != MAPPED_OK)
         return status;
-    mapped__region_of(made)->refresh_limit = o->origin->limit;
-    status = protect_again(mapped__region_of(made), o->origin, error);
+    mapped__region_of(opened)->refresh_limit = o->origin->limit;
+    status = protect_again(mapped__region_of(opened), o->origin, error);
     if (status == MAPPED_OK)
-        *region = made;
+        *region = opened;
     else
-        mapped_region_release(made);
+        mapped_region_release(opened);
     return status;
 }
 
