@@ -1,18 +1,24 @@
-/* Growing and shrinking regions. Growing maps the pages before it publishes the
- * length. Shrinking publishes the length, then makes the file shorter, then
- * drops the pages. So a length that another thread has read never exceeds what
- * is mapped, unless the state word says that the region has shrunk.
+/* Growing and shrinking regions. Three things change: the file, the mapping and
+ * the length that is published. grow() makes the file longer, maps more of it
+ * and then publishes the length. shrink() publishes the length, then makes the
+ * file shorter, then drops the pages. So a length that another thread has read
+ * never exceeds what is mapped, unless the state word says that the region has
+ * shrunk.
  *
- * A mapping grows in the first of these ways that is possible:
+ * mapped__region_extend makes a mapping longer in the first of these ways that
+ * is possible:
  *
  * - in place, into its reserve or over free addresses;
  *
- * - by moving, if no other thread can be in an access: such a region is
- *   `unshared` (mapped__region_is_unshared);
+ * - by moving it;
  *
- * - as a second mapping beside the first, if the first is exported, or consists
- *   of parts that can't be moved at once. No other thread may be in an access
- *   then, either. */
+ * - by a second mapping, if exports show the first or the system can't move it.
+ *   The second is the region's mapping from then on. The first stays on the
+ *   region's list of old mappings until it is freed with them, when there is no
+ *   export any more.
+ *
+ * The latter two change the addresses, so they need that no other thread can be
+ * in an access (mapped__region_is_unshared). */
 #include <mapped/region.h>
 
 #include <assert.h>
@@ -24,7 +30,7 @@
 #include "region_internal.h"
 
 static mapped_status check_resizable(const mapped__region *self,
-                                     uint64_t length, const char *too_long,
+                                     uint64_t length, bool for_append,
                                      mapped_error *error)
 {
     const uint64_t max_length = SIZE_MAX / 2;
@@ -33,7 +39,10 @@ static mapped_status check_resizable(const mapped__region *self,
     if (self->mode == MAPPED_MODE_COPY || self->wrapped || self->fixed)
         return mapped_error_set(error, MAPPED_UNSUPPORTED, "resize");
     if (self->reserve != 0 && length > self->reserve)
-        return mapped__error_set_length(error, MAPPED_ARGUMENT, too_long,
+        return mapped__error_set_length(error, MAPPED_ARGUMENT,
+                                        for_append
+                                            ? "append: longer than the reserve"
+                                            : "resize: longer than the reserve",
                                         length, self->reserve);
     if (length > max_length ||
         !mapped_range_fits_u64(self->offset, length, INT64_MAX))
@@ -42,6 +51,7 @@ static mapped_status check_resizable(const mapped__region *self,
     return MAPPED_OK;
 }
 
+/* Makes the mapping as long as `length` bytes of the region take. */
 static mapped_status remap(mapped__region *self, size_t length, bool unshared,
                            mapped_error *error)
 {
@@ -136,28 +146,35 @@ static mapped_status add_mapping(mapped__region *self, size_t length,
     return MAPPED_OK;
 }
 
-/* Moves the mapping to where `length` bytes fit; MAPPED_BUSY if the region is
- * not unshared. If there are exports, or pointers are kept, the region gets a
- * second mapping instead: exports keep the mapping that they show, and so go on
- * showing what private memory held at this time. It gets a second mapping also
- * if the system can't move the first, because locks or advice have split it
- * into several. */
+/* A second mapping, beside one that exports or kept pointers may show. Private
+ * memory is copied to it, so exports go on showing what it holds now: that is
+ * MAPPED_BUSY unless the region was told to allow it. */
+static mapped_status add_mapping_under_exports(mapped__region *self,
+                                               size_t length,
+                                               mapped_error *error)
+{
+    if (is_private(self) && !self->copies_on_move &&
+        mapped_region_exports(&self->head) > 0)
+        return mapped__region_busy(self, "resize", error);
+    return add_mapping(self, length, error);
+}
+
+/* Moves the mapping to where `length` bytes fit, or gives the region a second
+ * one. MAPPED_BUSY if another thread may be in an access. */
 static mapped_status move_mapping(mapped__region *self, size_t length,
                                   mapped_error *error)
 {
     if (!mapped__region_is_unshared(self))
         return mapped__region_busy(self, "resize", error);
     if (mapped__region_stop_new_exports(self))
-        return is_private(self) && !self->copies_on_move &&
-                       mapped_region_exports(&self->head) > 0
-                   ? mapped__region_busy(self, "resize", error)
-                   : add_mapping(self, length, error);
+        return add_mapping_under_exports(self, length, error);
     /* Somebody else's memory may take the addresses as soon as the mapping has
      * left them. The guard must not answer for faults there. */
     mapped__guard_suspend(&self->guard);
     mapped_status status = remap(self, length, true, error);
     if (status != MAPPED_BUSY)
         return status;
+    /* The system can't move it: locks or advice have split it into several. */
     mapped__region_guard(self);
     status = add_mapping(self, length, error);
     mapped__region_free_old_mappings(self);
@@ -183,10 +200,9 @@ static void restore_added_pages(mapped__region *self, size_t old_used)
         mapped__guard_add_lost(&self->guard, &added);
 }
 
-/* Growth in place is tried first, because it disturbs nobody. Only if it is
- * impossible does it matter whether other threads use the region. So many pages
- * may be mapped already: a refresh that makes the region shorter leaves them to
- * exports. */
+/* Growth in place is tried first, because it disturbs nobody. Nothing is to be
+ * done if the pages are mapped already, as they are after a refresh that made
+ * the region shorter and left them to exports. */
 mapped_status mapped__region_extend(mapped__region *self, size_t length,
                                     mapped_error *error)
 {
@@ -204,11 +220,10 @@ mapped_status mapped__region_extend(mapped__region *self, size_t length,
     return status;
 }
 
-/* Where the file ends. Behind the end of its data may be the spare of another
- * process' append. */
 typedef struct file_ends {
     uint64_t size;
-    uint64_t data_end;
+    uint64_t data_end; /* less than the size if an append of another process has
+                        * left a spare behind the data */
 } file_ends;
 
 static mapped_status get_file_ends(const mapped__region *self, file_ends *ends,
@@ -252,22 +267,25 @@ static void remember_file_end(mapped__region *self, uint64_t end)
 /* Makes the file end at `end`, if its data ends before that. The spare that
  * another process has left behind the data is removed first, so that what is
  * added between is zero. */
-static mapped_status grow_file(mapped__region *self, file_ends ends,
-                               uint64_t end, mapped_error *error)
+static mapped_status grow_file(mapped__region *self, uint64_t end,
+                               file_ends *old_ends, mapped_error *error)
 {
     bool allocate = !(self->flags & MAPPED_OPEN_SPARSE);
-    mapped_status status = check_not_truncated(self, ends.data_end, error);
-    if (status != MAPPED_OK)
-        return status;
-    if (end <= ends.data_end) /* it is as long already */
+    if (self->file == MAPPED__NO_FILE)
         return MAPPED_OK;
-    remember_file_end(self, ends.data_end);
-    if (ends.data_end < ends.size)
-        status = mapped__file_resize(self->file, ends.size, ends.data_end,
-                                     false, error);
+    mapped_status status = get_file_ends(self, old_ends, error);
+    if (status == MAPPED_OK)
+        status = check_not_truncated(self, old_ends->data_end, error);
+    if (status != MAPPED_OK || end <= old_ends->data_end)
+        return status;
+    remember_file_end(self, old_ends->data_end);
+    if (old_ends->data_end < old_ends->size)
+        status = mapped__file_resize(self->file, old_ends->size,
+                                     old_ends->data_end, false, error);
     if (status != MAPPED_OK)
         return status;
-    return mapped__file_resize(self->file, ends.data_end, end, allocate, error);
+    return mapped__file_resize(self->file, old_ends->data_end, end, allocate,
+                               error);
 }
 
 /* Private memory that is no file still has, in its last page, what an earlier
@@ -282,6 +300,8 @@ static void clear_added_bytes(mapped__region *self, size_t length,
         memset(self->mapping.address + from, 0, to - from);
 }
 
+/* A mapping without a reserve grows as one piece, and a lost page has made
+ * several of it. */
 mapped_status mapped__region_check_growable(mapped__region *self,
                                             mapped_error *error)
 {
@@ -289,16 +309,17 @@ mapped_status mapped__region_check_growable(mapped__region *self,
                               : MAPPED_OK;
 }
 
-/* Maps the file, which is longer now, up to `end`. If that fails the file's
- * data ends again where `old_ends` says. */
-static mapped_status map_longer(mapped__region *self, file_ends old_ends,
-                                uint64_t end, mapped_error *error)
+/* Maps the file up to `end`. If that fails the file's data ends again where
+ * `old_ends` says. */
+static mapped_status map_grown_file(mapped__region *self, uint64_t end,
+                                    const file_ends *old_ends,
+                                    mapped_error *error)
 {
     mapped_status status =
         mapped__region_extend(self, (size_t)(end - self->offset), error);
     if (status != MAPPED_OK && self->file != MAPPED__NO_FILE &&
-        end > old_ends.data_end)
-        (void)mapped__file_resize(self->file, end, old_ends.data_end, false,
+        end > old_ends->data_end)
+        (void)mapped__file_resize(self->file, end, old_ends->data_end, false,
                                   NULL);
     return status;
 }
@@ -309,19 +330,15 @@ static mapped_status grow(mapped__region *self, size_t length, bool for_append,
                           mapped_error *error)
 {
     size_t old_used = self->mapping.used;
-    file_ends ends = {0, 0};
+    file_ends old_ends = {0, 0};
     uint64_t end = self->offset + length;
     mapped_status status = mapped__region_check_growable(self, error);
     if (status != MAPPED_OK)
         return status;
     mapped__region_free_old_mappings(self);
-    bool has_file = self->file != MAPPED__NO_FILE;
-    if (has_file)
-        status = get_file_ends(self, &ends, error);
-    if (status == MAPPED_OK && has_file)
-        status = grow_file(self, ends, end, error);
+    status = grow_file(self, end, &old_ends, error);
     if (status == MAPPED_OK)
-        status = map_longer(self, ends, end, error);
+        status = map_grown_file(self, end, &old_ends, error);
     if (status != MAPPED_OK)
         return status;
     clear_added_bytes(self, length, old_used);
@@ -335,7 +352,7 @@ static mapped_status grow(mapped__region *self, size_t length, bool for_append,
  * Another thread may be in an access past the new end. Its page would be lost
  * with the file's end, so zero pages take the place of the tail before. */
 static mapped_status shrink_file(mapped__region *self, size_t old_length,
-                                 size_t length, bool unshared,
+                                 size_t length, bool can_unmap,
                                  mapped_error *error)
 {
     file_ends ends;
@@ -347,8 +364,8 @@ static mapped_status shrink_file(mapped__region *self, size_t old_length,
     if (ends.data_end > self->offset + old_length ||
         ends.data_end <= self->offset + length)
         return MAPPED_OK;
-    status = mapped__map_detach(&self->mapping, unshared, error);
-    if (status == MAPPED_OK && !unshared)
+    status = mapped__map_detach(&self->mapping, can_unmap, error);
+    if (status == MAPPED_OK && !can_unmap)
         status = remap(self, length, false, error);
     if (status != MAPPED_OK)
         return status;
@@ -361,9 +378,9 @@ static mapped_status shrink_file(mapped__region *self, size_t old_length,
  * detach has unmapped pages (mapped__map_detach) and they can't be mapped
  * again, the region has no bytes any more. */
 static mapped_status remap_after_shrink(mapped__region *self, size_t length,
-                                        bool unshared, mapped_error *error)
+                                        bool can_unmap, mapped_error *error)
 {
-    mapped_status status = remap(self, length, unshared, error);
+    mapped_status status = remap(self, length, can_unmap, error);
     bool is_mapped = length == 0 || self->mapping.used >= length + self->lead;
     mapped__region_guard(self);
     mapped__region_publish(self, is_mapped ? length : 0);
@@ -381,10 +398,10 @@ static void guard_only(mapped__region *self, size_t size)
 mapped_status mapped__region_drop_pages(mapped__region *self, size_t length,
                                         mapped_error *error)
 {
-    bool unshared = mapped__region_can_unmap(self);
-    if (unshared)
+    bool can_unmap = mapped__region_can_unmap(self);
+    if (can_unmap)
         guard_only(self, mapping_size(self, length));
-    mapped_status status = remap_after_shrink(self, length, unshared, error);
+    mapped_status status = remap_after_shrink(self, length, can_unmap, error);
     mapped__guard_forget(&self->guard, mapping_size(self, length));
     return status;
 }
@@ -399,12 +416,12 @@ static mapped_status shrink(mapped__region *self, size_t length,
     mapped_status status = mapped__region_lock_exports(self, "resize", error);
     if (status != MAPPED_OK)
         return status;
-    bool unshared = mapped__region_can_unmap(self);
+    bool can_unmap = mapped__region_can_unmap(self);
     mapped__region_free_old_mappings(self);
     mapped__region_publish_length(self, length);
-    status = shrink_file(self, old_length, length, unshared, error);
+    status = shrink_file(self, old_length, length, can_unmap, error);
     if (status != MAPPED_OK) {
-        (void)remap_after_shrink(self, old_length, unshared, NULL);
+        (void)remap_after_shrink(self, old_length, can_unmap, NULL);
         return status;
     }
     return mapped__region_drop_pages(self, length, error);
@@ -416,19 +433,19 @@ void mapped__region_undo_growth(mapped__region *self)
 {
     file_ends ends;
     uint64_t end = self->offset + self->length;
-    mapped_status lock_status =
-        mapped__region_lock_exports(self, "append", NULL);
-    bool unshared = lock_status == MAPPED_OK && mapped__region_can_unmap(self);
+    bool is_exported =
+        mapped__region_lock_exports(self, "append", NULL) != MAPPED_OK;
+    bool can_unmap = !is_exported && mapped__region_can_unmap(self);
     if (self->appends.file_end_before == UINT64_MAX ||
         get_file_ends(self, &ends, NULL) != MAPPED_OK ||
         ends.data_end != self->offset + self->appends.next)
         return;
     if (end < self->appends.file_end_before)
         end = self->appends.file_end_before;
-    if (unshared)
+    if (can_unmap)
         (void)mapped__map_detach(&self->mapping, true, NULL);
     (void)mapped__file_resize(self->file, ends.size, end, false, NULL);
-    if (unshared)
+    if (can_unmap)
         (void)mapped__region_drop_pages(self, self->length, NULL);
 }
 
@@ -479,11 +496,7 @@ mapped_status mapped__region_resize(mapped__region *self, uint64_t length,
                                     bool for_append, mapped_error *error)
 {
     assert(mapped__region_is_locked(self));
-    mapped_status status =
-        check_resizable(self, length,
-                        for_append ? "append: longer than the reserve"
-                                   : "resize: longer than the reserve",
-                        error);
+    mapped_status status = check_resizable(self, length, for_append, error);
     if (status != MAPPED_OK)
         return status;
     if (for_append && length == self->length)
