@@ -167,7 +167,7 @@ static void free_or_revoke_memory(mapped__region *self)
 static void trim_and_close_file(mapped__region *self, size_t length)
 {
     void *context = mapped__region_begin_wait();
-    mapped__region_trim(self, length, length);
+    mapped__region_trim_spare(self, length, length);
     mapped__file_close(self->file);
     self->file = MAPPED__NO_FILE;
     mapped__region_end_wait(context);

@@ -1,45 +1,35 @@
-/* Appending. Making a file longer takes several system calls, so append makes
- * it longer ahead of the data, and closing the region trims it. Meanwhile the
- * file has a spare and a trailer behind its data:
+/* Appending. Making a file longer takes several system calls, so an append
+ * makes it longer ahead of the data, and closing the region trims it. Until
+ * then the file has a spare and a trailer behind its data:
  *
  *     | data ............. | spare .............. | trailer |
  *     A                    B                      C         D
  *
- * A, at `offset` in the file, is where the region begins.
- *
- * B, at `offset + length`, is where the region and the data end. An append
- * stores its bytes behind that, in an append range of its own.
- *
- * C, at `offset + capacity`, is how far the region can grow before the file has
- * to get longer.
- *
- * D, at C + TRAILER_SIZE, is the end of the file.
+ *     A = offset             where the region begins in the file
+ *     B = offset + length    where the region and the data end
+ *     C = offset + capacity  how far the region can grow before the file has to
+ *                            get longer; a multiple of STEP
+ *     D = C + TRAILER_SIZE   the end of the file
  *
  * The trailer says where B is, for processes that open the file meanwhile, or
- * after a crash. bulk.h describes its bytes.
+ * after a crash. bulk.h describes its bytes. It is true at any moment, even if
+ * the process is killed: one write makes the file longer and stores the
+ * trailer, and after that each append changes B in it by one aligned store,
+ * after the data is stored. It is valid only in a file that ends as D does and
+ * of the size that the trailer names, so hardly any other file is even read. It
+ * has a page to itself, so a process that truncates the file anywhere takes
+ * this page away, and the next append finds it lost.
  *
- * - C is a multiple of STEP in the file, and the trailer holds the file's size.
- * A trailer is valid only if both are true. Hardly any other file has a size
- * that is TRAILER_SIZE more than a multiple of STEP, so other files are not
- * even read.
- *
- * - The trailer has a page to itself, because STEP is a multiple of the page
- * size. A process that truncates the file anywhere takes this page away, so the
- * next append finds it lost.
- *
- * - One write makes the file longer and stores the trailer. After that append
- * changes only what the trailer says of B: that is one aligned store, after the
- * data is stored. So a process that is killed at any instruction leaves a
- * trailer that is true.
+ * An append begins by taking the range after the last one's, in the spare or in
+ * a file that was made just as long as it must be. It stores its bytes there,
+ * past the region's end, where nobody can see them. At its end the region gets
+ * longer. An append that fails leaves nothing; but if another one, with a later
+ * range, has ended before it, zeros stay in its range.
  *
  * Invariant: while `capacity` isn't 0, the region's length is at most
  * `capacity`, the mapping covers the trailer, and the trailer says that the
  * data ends where the region does, unless another process has appended since.
- *
- * An append stores its bytes past the region's end, where nobody can see them,
- * and then makes the region longer. An append that fails leaves nothing; but if
- * another one, with a later range, has ended before it, the region has grown
- * past its range, and zeros stay there. */
+ */
 #include <mapped/region.h>
 
 #include <assert.h>
@@ -131,8 +121,7 @@ static uint64_t size_with_spare(const mapped__region *self)
 void mapped__region_find_trailer(const mapped__region *self,
                                  mapped__trailer *trailer)
 {
-    *trailer = (mapped__trailer){
-        .length = self->appends.capacity != 0 ? TRAILER_SIZE : 0};
+    *trailer = (mapped__trailer){.length = 0};
     if (self->appends.capacity == 0)
         return;
     assert(self->lead + self->appends.capacity + TRAILER_SIZE <=
@@ -140,6 +129,7 @@ void mapped__region_find_trailer(const mapped__region *self,
     trailer->address =
         self->mapping.address + self->lead + self->appends.capacity;
     trailer->offset = size_with_spare(self) - TRAILER_SIZE;
+    trailer->length = TRAILER_SIZE;
 }
 
 /* MAPPED_FAULT if a page of [offset, offset + n) is lost, to which bytes have
@@ -238,10 +228,10 @@ static mapped_status make_spare(mapped__region *self, size_t length)
     if (status != MAPPED_OK)
         return status;
     uint64_t data_end = self->offset + self->length;
-    bool usable =
+    bool has_spare =
         info.size != data_end && size_is_usable(self, info.size, length);
-    uint64_t size = usable ? info.size : choose_size(self, length);
-    /* This reads the size of the file again, which must not get shorter. */
+    uint64_t size = has_spare ? info.size : choose_size(self, length);
+    /* This reads the size again; the file must not get shorter by a spare. */
     bool ends_here = mapped__file_data_end(self->file, &info) == data_end;
     if (!ends_here || size == 0 || size < info.size)
         return MAPPED_RANGE;
@@ -280,8 +270,8 @@ static mapped_status ensure_spare(mapped__region *self, size_t length,
                                  : MAPPED_OK;
 }
 
-void mapped__region_trim(mapped__region *self, size_t data_length,
-                         size_t length)
+void mapped__region_trim_spare(mapped__region *self, size_t data_length,
+                               size_t length)
 {
     mapped__file_info info;
     if (self->appends.capacity != 0 &&
@@ -297,8 +287,8 @@ void mapped__region_trim(mapped__region *self, size_t data_length,
  * gets in their place has to be mapped anew. While there are exports the pages
  * stay, because an export may show them: then mapped__region_recover_past_end
  * maps them anew when the region grows. */
-void mapped__region_check_spare(mapped__region *self,
-                                const mapped__file_info *info)
+void mapped__region_drop_stale_spare(mapped__region *self,
+                                     const mapped__file_info *info)
 {
     if (self->appends.capacity == 0 || info->size == size_with_spare(self))
         return;
@@ -349,19 +339,21 @@ static mapped_status make_longer(mapped__region *self, size_t end,
     return status;
 }
 
-/* Gives an append of `n` bytes the range after the last one's. An append of no
- * bytes gets its errors from a resize to the length that the region has. */
+/* Gives an append of `n` bytes the range after the last one's. One of no bytes
+ * gets an empty range, and its errors from a resize that changes nothing. */
 static mapped_status take_range(mapped__region *self, size_t n,
                                 mapped__append_range *range,
                                 mapped_error *error)
 {
+    mapped_status status;
     size_t start = n > 0 ? self->appends.next : self->length, end;
     if (!mapped_add_size(start, n, &end))
         return mapped__error_set_length(error, MAPPED_OVERFLOW, "append", n,
                                         SIZE_MAX);
-    mapped_status status = n > 0
-                               ? make_longer(self, end, error)
-                               : mapped__region_resize(self, end, true, error);
+    if (n == 0)
+        status = mapped__region_resize(self, self->length, true, error);
+    else
+        status = make_longer(self, end, error);
     if (status != MAPPED_OK)
         return status;
     if (n > 0)
@@ -427,12 +419,12 @@ static void forget_spare_if_truncated(mapped__region *self)
     mapped__file_info info;
     if (self->file != MAPPED__NO_FILE &&
         mapped__file_info_get(self->file, &info, NULL) == MAPPED_OK)
-        mapped__region_check_spare(self, &info);
+        mapped__region_drop_stale_spare(self, &info);
 }
 
-/* Makes an error about a lost page, of the append range or of the trailer, name
- * the append range: callers know nothing of the trailer. */
-static void name_range(const mapped__append_range *range, mapped_error *error)
+/* An error about a lost page, of the append range or of the trailer, tells the
+ * append range: callers know nothing of the trailer. */
+static void tell_range(const mapped__append_range *range, mapped_error *error)
 {
     if (error == NULL)
         return;
@@ -457,7 +449,7 @@ static mapped_status publish_append(mapped__region *self,
     if (status == MAPPED_OK && end > self->length)
         status = write_data_end(self, end, error);
     if (status != MAPPED_OK) {
-        name_range(range, error);
+        tell_range(range, error);
         return status;
     }
     if (end > self->length)
@@ -483,9 +475,9 @@ static mapped_status end_locked(mapped__region *self,
     return status;
 }
 
-/* Counts an append as not running any more. Several may end at once after the
- * region was closed, when nobody can lock it. */
-static void count_end(mapped__appends *appends)
+/* Counts an append as not running any more, in one step, because several may
+ * end at once after the region was closed, when nobody can lock it. */
+static void count_append_end(mapped__appends *appends)
 {
     size_t before = __atomic_fetch_sub(&appends->running, 1, __ATOMIC_ACQ_REL);
     assert(before > 0);
@@ -502,15 +494,14 @@ mapped_status mapped__region_end_append(mapped_region *region,
                                                .length = range->length,
                                                .since = range->recoveries};
     mapped__thread_end_append(range);
-    mapped_status lock_status =
-        mapped__region_lock(self, "append", status == MAPPED_OK ? error : NULL);
-    if (lock_status != MAPPED_OK) {
-        count_end(&self->appends);
-        return status == MAPPED_OK ? lock_status : status;
+    mapped_error *closed_error = status == MAPPED_OK ? error : NULL;
+    if (mapped__region_lock(self, "append", closed_error) != MAPPED_OK) {
+        count_append_end(&self->appends);
+        return status == MAPPED_OK ? MAPPED_CLOSED : status;
     }
     if (status == MAPPED_OK)
         status = mapped__region_check_recovered(&self->head, &recovered, error);
-    count_end(&self->appends);
+    count_append_end(&self->appends);
     if (self->appends.invalidated > 0 &&
         range->truncations != self->appends.truncations)
         self->appends.invalidated--;

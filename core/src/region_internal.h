@@ -393,14 +393,14 @@ void mapped__region_find_trailer(const mapped__region *self,
  * The file stays as it is unless the data in it ends after `data_length` bytes
  * of the region: else another process has truncated it or has appended. The
  * region is locked. */
-void mapped__region_trim(mapped__region *self, size_t data_length,
-                         size_t length);
+void mapped__region_trim_spare(mapped__region *self, size_t data_length,
+                               size_t length);
 
 /* Forgets the spare if another process has changed the file's size, which is
  * `info->size` now: it has truncated the file, or made a spare of its own. The
  * region is locked. */
-void mapped__region_check_spare(mapped__region *self,
-                                const mapped__file_info *info);
+void mapped__region_drop_stale_spare(mapped__region *self,
+                                     const mapped__file_info *info);
 
 /* Where the data in the file ends: before the spare that an append has left
  * there, else at the file's end. `info` was read before; `info->size` becomes

@@ -196,7 +196,7 @@ static void replace_file(mapped__region *self, intptr_t file,
                          const mapped__mapping *mapping,
                          mapped__old_mapping *old)
 {
-    mapped__region_trim(self, self->length, self->length);
+    mapped__region_trim_spare(self, self->length, self->length);
     mapped__region_free_old_mappings(self);
     mapped__guard_suspend(&self->guard);
     mapped__guard_forget(&self->guard, 0);
@@ -301,7 +301,7 @@ static mapped_status follow_file(mapped__region *self, mapped_change *change,
     mapped_status status = mapped__file_info_get(self->file, &info, error);
     if (status != MAPPED_OK)
         return status;
-    mapped__region_check_spare(self, &info);
+    mapped__region_drop_stale_spare(self, &info);
     status = find_length(self, mapped__region_data_end(self, self->file, &info),
                          &length, error);
     if (status != MAPPED_OK)

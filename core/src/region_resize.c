@@ -503,7 +503,7 @@ mapped_status mapped__region_resize(mapped__region *self, uint64_t length,
         return MAPPED_OK;
     if (takes_append_range(self, length))
         return mapped__region_busy(self, "resize", error);
-    mapped__region_trim(self, self->length, self->appends.next);
+    mapped__region_trim_spare(self, self->length, self->appends.next);
     if (self->appends.next > self->length)
         remember_file_end(self, self->offset + self->length);
     if (length == self->length)
