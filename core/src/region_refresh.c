@@ -1,8 +1,11 @@
-/* Following a file that others make longer, truncate, replace or remove. A
- * refresh asks the file that is mapped first. Only if that has nothing new does
- * it ask which file has the path now. So the region still shows what was added
- * to the old file before it changes to the new one. For this the region keeps a
- * descriptor of the file from the first refresh on.
+/* Following a file that others make longer, truncate, replace or remove.
+ *
+ * follow_file() asks the file that is mapped for its size, and lets
+ * show_longer() or show_shorter() change the region. Only if the size is the
+ * same does follow_path() look which file has the path now, and lets
+ * change_file() change to it. So the region still shows what was added to the
+ * old file before it shows the new one. For this it keeps a descriptor of the
+ * file from the first refresh on.
  *
  * The region stays locked from the first question to the file until its new
  * length is published. */
@@ -24,21 +27,11 @@ const char *mapped_change_text(mapped_change change)
     return known ? change_texts[change] : "unknown change";
 }
 
-/* Opens the file that has the region's path now. `*is_missing`: no file has it,
- * and none is opened. */
-static mapped_status open_path(const mapped__region *self, intptr_t *file,
-                               bool *is_missing, mapped_error *error)
+/* Does the error say that no file has the path? */
+static bool is_missing(mapped_status status, const mapped_error *error)
 {
-    bool created;
-    mapped_error local;
-    mapped_error *reason = error != NULL ? error : &local;
-    unsigned flags =
-        mapped__mode_shares_writes(self->mode) ? MAPPED__FILE_WRITE : 0;
-    mapped_status status =
-        mapped__file_open(self->path, flags, 0, file, &created, reason);
-    *is_missing =
-        status == MAPPED_SYSTEM && mapped__system_is_missing(reason->os_error);
-    return *is_missing ? MAPPED_OK : status;
+    return status == MAPPED_SYSTEM &&
+           mapped__system_is_missing(error->os_error);
 }
 
 /* Finds how long the region is to be if the data of the file ends at
@@ -219,6 +212,7 @@ static mapped_status change_file(mapped__region *self, intptr_t file,
 {
     mapped__map_request request;
     mapped__mapping mapping;
+    mapped__old_mapping *old = NULL;
     size_t length;
     mapped_status status = find_length(
         self, mapped__region_data_end(self, file, info), &length, error);
@@ -229,10 +223,11 @@ static mapped_status change_file(mapped__region *self, intptr_t file,
     if (!mapped__region_map_request(self, length, &request))
         return mapped_error_set(error, MAPPED_OVERFLOW, "refresh");
     request.file = file;
-    mapped__old_mapping *old =
-        mapped__region_has_kept_pointers(self) ? calloc(1, sizeof *old) : NULL;
-    if (mapped__region_has_kept_pointers(self) && old == NULL)
-        return mapped_error_set(error, MAPPED_MEMORY, "refresh");
+    if (mapped__region_has_kept_pointers(self)) {
+        old = calloc(1, sizeof *old);
+        if (old == NULL)
+            return mapped_error_set(error, MAPPED_MEMORY, "refresh");
+    }
     status = mapped__map(&request, &mapping, error);
     if (status != MAPPED_OK) {
         free(old);
@@ -267,17 +262,20 @@ static mapped_status follow_path(mapped__region *self, mapped_change *change,
 {
     intptr_t file;
     mapped__file_info info;
-    bool is_missing;
+    bool created;
+    unsigned flags =
+        mapped__mode_shares_writes(self->mode) ? MAPPED__FILE_WRITE : 0;
     *change = MAPPED_UNCHANGED;
     if (!self->by_path)
         return MAPPED_OK;
-    mapped_status status = open_path(self, &file, &is_missing, error);
-    if (status != MAPPED_OK)
-        return status;
-    if (is_missing) {
+    mapped_status status =
+        mapped__file_open(self->path, flags, 0, &file, &created, error);
+    if (is_missing(status, error)) {
         *change = MAPPED_REMOVED;
         return MAPPED_OK;
     }
+    if (status != MAPPED_OK)
+        return status;
     status = mapped__file_info_get(file, &info, error);
     bool is_same = status == MAPPED_OK && info.device == self->file_device &&
                    info.serial == self->file_serial;
@@ -330,34 +328,34 @@ static mapped_status keep_descriptor(mapped__region *self, mapped_error *error)
     return mapped__region_open_file(self, &self->file, error);
 }
 
+/* A region without a descriptor that can't get one has been replaced or
+ * removed: its path is another file's or nobody's. */
 static mapped_status refresh(mapped__region *self, mapped_change *change,
                              mapped_error *error)
 {
-    mapped_error local;
-    mapped_error *reason = error != NULL ? error : &local;
     assert(mapped__region_is_locked(self));
-    mapped_status status = keep_descriptor(self, reason);
+    mapped_status status = keep_descriptor(self, error);
     if (status == MAPPED_OK)
         return follow_file(self, change, error);
-    /* No descriptor can be had if the path is another file's or nobody's. */
-    bool is_missing =
-        status == MAPPED_SYSTEM && mapped__system_is_missing(reason->os_error);
-    return status == MAPPED_STALE || is_missing
-               ? follow_path(self, change, error)
-               : status;
+    if (status == MAPPED_STALE || is_missing(status, error))
+        return follow_path(self, change, error);
+    return status;
 }
 
 mapped_status mapped_region_refresh(mapped_region *region,
                                     mapped_change *change, mapped_error *error)
 {
     mapped_change found;
+    mapped_error reason; /* is_missing reads it, also if nothing fails */
     mapped__region *self = mapped__region_of(region);
     mapped_status status = mapped__region_lock(self, "refresh", error);
     if (status != MAPPED_OK)
         return status;
-    status = refresh(self, &found, error);
+    status = refresh(self, &found, &reason);
     mapped__region_unlock(self);
     if (status == MAPPED_OK)
         *change = found;
+    else if (error != NULL)
+        *error = reason;
     return mapped__region_report(region, "refresh", status, error);
 }
