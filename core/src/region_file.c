@@ -1,6 +1,7 @@
-/* The file or memory object behind a region: the descriptor that is held, or
- * the path opened again, and what callers ask about it. It is used with
- * the region locked, so that no other thread closes it meanwhile. */
+/* The file or memory behind a region: how other files get at it, and what
+ * callers ask about it. A region that holds no descriptor opens its path for
+ * that, which must still be the same file's. The region is locked meanwhile, so
+ * that no other thread closes the file. */
 #include <mapped/region.h>
 
 #include "region_internal.h"

@@ -1,13 +1,16 @@
-/* Protection of a whole region: the trait, which refuses every write through
- * the library, and the protection of the pages themselves, which only catches
- * stray pointers. The pages are protected only while nobody could be in the
- * middle of a write, and never before the trait is set: so no write of ours
- * ever meets them. The pages of a wrapped region are their owner's.
+/* Protection: what may not be written, though the mode allows it.
  *
- * Protection of some bytes is another trait, which makes every write read a
- * list of them. The list is changed with the region locked and read without, in
- * the middle of a write: `version` is odd while it changes, and a reader
- * that sees another version at the end than at the beginning reads it again. */
+ * - All bytes: MAPPED__TRAIT_READONLY refuses every write through the library.
+ *   The system protects the pages, too, which only catches stray pointers. It
+ *   does so only while nobody can be in the middle of a write, and never before
+ *   the trait is set, so no write of ours ever meets such a page. The pages of
+ *   a wrapped region are their owner's.
+ *
+ * - Some bytes: MAPPED__TRAIT_PROTECTED makes every write look at a list of
+ *   them. The list is changed with the region locked, and read without the lock
+ *   in the middle of a write. So it is a sequence lock: `sequence` is odd while
+ *   the list changes, and a reader that sees another sequence at the end than
+ *   at the beginning reads the list again. */
 #include <mapped/region.h>
 
 #include <assert.h>
@@ -23,44 +26,43 @@ typedef struct stretch {
 /* Stretches that don't touch each other, in any order. */
 typedef struct stretch_list {
     size_t count;
-    stretch stretches[MAPPED_PROTECTED_RANGES + 2]; /* the last ones only
-                                                     * in between */
+    stretch stretches[MAPPED_PROTECTED_RANGES + 2]; /* the last two only until
+                                                     * the count is checked */
 } stretch_list;
 
 struct mapped__protection {
-    uint32_t version;
+    uint32_t sequence;
     stretch_list list;
 };
 
-static void add(stretch_list *list, stretch more)
+/* Adds a stretch. Those that it meets become part of it. */
+static void add_stretch(stretch_list *list, stretch added)
 {
     size_t kept = 0;
     for (size_t i = 0; i < list->count; i++) {
         const stretch old = list->stretches[i];
-        if (old.end < more.start || more.end < old.start) {
+        if (old.end < added.start || added.end < old.start) {
             list->stretches[kept++] = old;
             continue;
         }
-        more.start = old.start < more.start ? old.start : more.start;
-        more.end = old.end > more.end ? old.end : more.end;
+        added.start = old.start < added.start ? old.start : added.start;
+        added.end = old.end > added.end ? old.end : added.end;
     }
-    list->stretches[kept++] = more;
+    list->stretches[kept++] = added;
     list->count = kept;
 }
 
-/* Takes the bytes of `less` out of all stretches. At most one stretch becomes
- * two.
- */
-static void take_out(stretch_list *list, stretch less)
+/* Removes these bytes from all stretches. At most one stretch becomes two. */
+static void remove_stretch(stretch_list *list, stretch removed)
 {
     const stretch_list before = *list;
     list->count = 0;
     for (size_t i = 0; i < before.count; i++) {
         const stretch old = before.stretches[i];
-        const stretch left = {old.start,
-                              old.end < less.start ? old.end : less.start};
-        const stretch right = {old.start > less.end ? old.start : less.end,
-                               old.end};
+        const stretch left = {
+            old.start, old.end < removed.start ? old.end : removed.start};
+        const stretch right = {
+            old.start > removed.end ? old.start : removed.end, old.end};
         if (left.start < left.end)
             list->stretches[list->count++] = left;
         if (right.start < right.end)
@@ -77,14 +79,14 @@ static void set_trait(mapped__region *self, uint32_t trait, bool on)
     mapped__region_publish_writable(self);
 }
 
-static stretch_list list_of(const mapped__region *self)
+static stretch_list copy_list(const mapped__region *self)
 {
     return self->protection != NULL ? self->protection->list
                                     : (stretch_list){0};
 }
 
-/* Writers see the old list or the new one: each store here comes after those
- * before it, and each load in `touches` before those after it. */
+/* Each store here comes after those before it, and each load in
+ * lists_any_byte() before those after it. */
 static mapped_status set_list(mapped__region *self, const stretch_list *list,
                               mapped_error *error)
 {
@@ -99,40 +101,42 @@ static mapped_status set_list(mapped__region *self, const stretch_list *list,
         protection = calloc(1, sizeof *protection);
     if (protection == NULL)
         return mapped_error_set(error, MAPPED_MEMORY, "protect");
-    uint32_t version = protection->version;
-    MAPPED__STORE(&protection->version, version + 1);
+    uint32_t sequence = protection->sequence;
+    MAPPED__STORE(&protection->sequence, sequence + 1);
     MAPPED__STORE_RELEASE(&protection->list.count, list->count);
     for (size_t i = 0; i < list->count; i++) {
         stretch *to = &protection->list.stretches[i];
         MAPPED__STORE_RELEASE(&to->start, list->stretches[i].start);
         MAPPED__STORE_RELEASE(&to->end, list->stretches[i].end);
     }
-    MAPPED__STORE_RELEASE(&protection->version, version + 2);
+    MAPPED__STORE_RELEASE(&protection->sequence, sequence + 2);
     MAPPED__STORE_RELEASE(&self->protection, protection);
     set_trait(self, MAPPED__TRAIT_PROTECTED, list->count > 0);
     return MAPPED_OK;
 }
 
-static bool touches(const mapped__protection *protection, size_t start,
-                    size_t end)
+/* Is a byte of [start, end) on the list? */
+static bool lists_any_byte(const mapped__protection *protection, size_t start,
+                           size_t end)
 {
     bool found;
-    uint32_t version;
+    uint32_t sequence;
     do {
         found = false;
-        version = MAPPED__LOAD_ACQUIRE(&protection->version);
+        sequence = MAPPED__LOAD_ACQUIRE(&protection->sequence);
         size_t count = MAPPED__LOAD_ACQUIRE(&protection->list.count);
         for (size_t i = 0; i < count; i++) {
-            const stretch *at = &protection->list.stretches[i];
-            found |= start < MAPPED__LOAD_ACQUIRE(&at->end) &&
-                     MAPPED__LOAD_ACQUIRE(&at->start) < end;
+            const stretch *listed = &protection->list.stretches[i];
+            found |= start < MAPPED__LOAD_ACQUIRE(&listed->end) &&
+                     MAPPED__LOAD_ACQUIRE(&listed->start) < end;
         }
-    } while (version % 2 != 0 || MAPPED__LOAD(&protection->version) != version);
+    } while (sequence % 2 != 0 ||
+             MAPPED__LOAD(&protection->sequence) != sequence);
     return found;
 }
 
-static mapped_status set_writable(mapped__region *self, bool writable,
-                                  mapped_error *error)
+static mapped_status set_pages_writable(mapped__region *self, bool writable,
+                                        mapped_error *error)
 {
     mapped_status status = MAPPED_OK;
     if (self->mapping.used > 0)
@@ -145,13 +149,13 @@ static mapped_status set_writable(mapped__region *self, bool writable,
     return status;
 }
 
-/* Pages that the system doesn't protect are no more than not protected. If some
- * are, all count as protected. */
+/* Stray pointers may write to pages that the system fails to protect. All count
+ * as protected even so, because some may be. */
 void mapped__region_protect_pages(mapped__region *self)
 {
     assert(mapped_region_readonly(&self->head));
     self->pages_protected = true;
-    (void)set_writable(self, false, NULL);
+    (void)set_pages_writable(self, false, NULL);
 }
 
 mapped_status mapped__region_unprotect_pages(mapped__region *self,
@@ -159,17 +163,17 @@ mapped_status mapped__region_unprotect_pages(mapped__region *self,
 {
     if (!self->pages_protected)
         return MAPPED_OK;
-    mapped_status status = set_writable(self, true, error);
+    mapped_status status = set_pages_writable(self, true, error);
     self->pages_protected = status != MAPPED_OK;
     return status;
 }
 
 void mapped__region_shrink_protection(mapped__region *self, size_t length)
 {
-    stretch_list list = list_of(self);
-    take_out(&list, (stretch){length, SIZE_MAX});
-    mapped_status status = set_list(self, &list, NULL);
-    (void)status; /* there are no more stretches than before */
+    stretch_list list = copy_list(self);
+    remove_stretch(&list, (stretch){length, SIZE_MAX});
+    (void)set_list(self, &list,
+                   NULL); /* as many stretches as before, or less */
 }
 
 bool mapped__region_readonly_at(const mapped_region *region, size_t start,
@@ -180,15 +184,16 @@ bool mapped__region_readonly_at(const mapped_region *region, size_t start,
     if (region == NULL || start == end ||
         !(MAPPED__LOAD(&region->traits_) & MAPPED__TRAIT_PROTECTED))
         return false;
-    return touches(MAPPED__LOAD_ACQUIRE(&mapped__region_of(region)->protection),
-                   start, end);
+    return lists_any_byte(
+        MAPPED__LOAD_ACQUIRE(&mapped__region_of(region)->protection), start,
+        end);
 }
 
 void mapped__region_list_protected(const mapped__region *self,
                                    mapped_origin *origin)
 {
     assert(mapped__region_is_locked(self));
-    stretch_list list = list_of(self);
+    stretch_list list = copy_list(self);
     if (self->mode == MAPPED_MODE_READ)
         return;
     if (mapped_region_readonly(&self->head))
@@ -216,13 +221,14 @@ mapped_status mapped__region_protect(mapped__region *self, size_t start,
         mapped__region_lock_unexported(self, "protect", error);
     if (status != MAPPED_OK)
         return status;
-    stretch_list list = list_of(self);
+    stretch_list list = copy_list(self);
     if (!whole) {
-        add(&list, (stretch){start, end});
+        add_stretch(&list, (stretch){start, end});
         status = set_list(self, &list, error);
     } else {
         mapped__region_free_old_mappings(self);
         set_trait(self, MAPPED__TRAIT_READONLY, true);
+        /* Can nobody be in the middle of a write, nor use a kept pointer? */
         if (!self->wrapped && mapped__region_can_unmap(self))
             mapped__region_protect_pages(self);
     }
@@ -232,15 +238,15 @@ mapped_status mapped__region_protect(mapped__region *self, size_t start,
 
 /* If all bytes were protected, the others are noted one by one now, and the
  * system no longer protects their pages. The region is locked. */
-static mapped_status unprotect(mapped__region *self, stretch less,
+static mapped_status unprotect(mapped__region *self, stretch removed,
                                mapped_error *error)
 {
     bool all_protected = mapped_region_readonly(&self->head);
-    stretch_list list = list_of(self);
+    stretch_list list = copy_list(self);
     mapped_status status = MAPPED_OK;
     if (all_protected)
-        add(&list, (stretch){0, self->length});
-    take_out(&list, less);
+        add_stretch(&list, (stretch){0, self->length});
+    remove_stretch(&list, removed);
     if (all_protected)
         status = mapped__region_unprotect_pages(self, error);
     if (status == MAPPED_OK)

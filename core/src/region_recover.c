@@ -1,6 +1,13 @@
-/* Maps the file back over lost pages, at the same addresses. What is restored
- * goes on counting as lost until the recovery ends, so that nobody takes a page
- * that was zero in between for the file's. */
+/* Maps the file back over lost pages, at the same addresses, in two steps:
+ *
+ * - mapped_region_recover_begin restores the pages: it maps the file there, in
+ *   the region's mapping and in old ones that exports show, and reads a byte of
+ *   each page, which is noted as lost again if it still can't be had. What is
+ *   restored goes on counting as lost.
+ *
+ * - mapped_region_recover_end lets it count as recovered. Nobody may be in the
+ *   middle of an access then: a page that was zero when the access read it
+ *   would be taken for the file's. */
 #include <mapped/fault.h>
 
 #include <assert.h>
@@ -21,8 +28,8 @@ static void touch(const mapped__region *self, size_t offset, size_t length)
         (void)pages[at];
 }
 
-/* How much of a lost stretch a mapping has: one that was left, or has got
- * shorter, may end before it. */
+/* How many bytes of a lost stretch a mapping has. An old one may end before the
+ * stretch does, and so may one that has got shorter. */
 static size_t length_in(const mapped__mapping *mapping,
                         const mapped__lost *lost)
 {
@@ -56,11 +63,11 @@ static mapped_status restore(mapped__region *self, const mapped__lost *lost,
     return status;
 }
 
-/* Restores each stretch that is lost now, once, and `touches` it if told to.
- * One that is lost again goes to the end of the list, so the count is taken
- * before the loop. */
+/* Restores each stretch that is lost now, once. One that is lost again when it
+ * is touched goes to the end of the list, so the count is taken before the
+ * loop. */
 static mapped_status restore_all(mapped__region *self, intptr_t file,
-                                 bool touches, mapped_error *error)
+                                 bool touch_pages, mapped_error *error)
 {
     mapped__lost lost;
     mapped_status status = MAPPED_OK;
@@ -70,7 +77,7 @@ static mapped_status restore_all(mapped__region *self, intptr_t file,
             break;
         (void)mapped__region_fault_cause(self, &lost); /* for later reports */
         status = restore(self, &lost, file, error);
-        if (status == MAPPED_OK && touches)
+        if (status == MAPPED_OK && touch_pages)
             touch(self, lost.offset, length_in(&self->mapping, &lost));
         if (status != MAPPED_OK)
             mapped__guard_mark_unrestored(&self->guard, &lost);
@@ -78,7 +85,8 @@ static mapped_status restore_all(mapped__region *self, intptr_t file,
     return status;
 }
 
-static mapped_status restore_locked(mapped__region *self, mapped_error *error)
+/* Opens the file, if there is one, and restores all that is lost. */
+static mapped_status open_and_restore(mapped__region *self, mapped_error *error)
 {
     intptr_t file = MAPPED__NO_FILE;
     mapped_status status = MAPPED_OK;
@@ -102,8 +110,8 @@ static mapped_status restore_locked(mapped__region *self, mapped_error *error)
 static mapped_status restore_needed(mapped__region *self, mapped_error *error)
 {
     if (mapped__region_check_nothing_lost(self, NULL) != MAPPED_OK)
-        return restore_locked(self, error);
-    (void)restore_locked(self, NULL);
+        return open_and_restore(self, error);
+    (void)open_and_restore(self, NULL);
     return MAPPED_OK;
 }
 
