@@ -1,6 +1,7 @@
-/* Lists of lost stretches. Stretches that are noted never meet, so that each
- * lost byte is noted once; and the bounds around them are never narrower than
- * what is lost, so that readers without a lock can't miss one. */
+/* The lists of lost and recovered stretches. Of those on the lost list that are
+ * not restored no two meet, so each lost byte is noted once. The bounds around
+ * the list are never narrower than what is lost, so readers without a lock
+ * can't miss a byte. */
 #include "lost.h"
 
 #include <assert.h>
@@ -22,14 +23,14 @@ static bool holds(const mapped__lost *whole, const mapped__lost *part)
     return whole->offset <= part->offset && end_of(part) <= end_of(whole);
 }
 
-/* Are they one stretch, or two that meet? */
-static bool joins(const mapped__lost *a, const mapped__lost *b)
+/* Do they overlap or meet, so that they can be one stretch? */
+static bool can_join(const mapped__lost *a, const mapped__lost *b)
 {
     return a->poisoned == b->poisoned && a->offset <= end_of(b) &&
            b->offset <= end_of(a);
 }
 
-static void drop(mapped__lost_list *lost_list, size_t i)
+static void remove_at(mapped__lost_list *lost_list, size_t i)
 {
     assert(i < lost_list->count);
     lost_list->count--;
@@ -82,34 +83,35 @@ static void join(mapped__lost *to, const mapped__lost *from)
     to->poisoned = from->poisoned;
 }
 
-static bool takes_in(const mapped__lost *lost, const mapped__lost *noted)
+/* Is a stretch that is noted to become part of the new one? */
+static bool absorbs(const mapped__lost *lost, const mapped__lost *noted)
 {
-    return !noted->restored && (joins(lost, noted) || holds(lost, noted));
+    return !noted->restored && (can_join(lost, noted) || holds(lost, noted));
 }
 
-static bool meets_any(const mapped__lost_list *lost_list,
-                      const mapped__lost *lost)
+static bool absorbs_any(const mapped__lost_list *lost_list,
+                        const mapped__lost *lost)
 {
     for (size_t i = 0; i < lost_list->count; i++)
-        if (takes_in(lost, &lost_list->list[i]))
+        if (absorbs(lost, &lost_list->list[i]))
             return true;
     return false;
 }
 
-/* What is noted already and meets the new stretch becomes part of it, in the
- * older one's place. Two that are noted never meet each other, so one pass does
- * it. */
+/* Takes off the list what becomes part of the new stretch. Returns where on the
+ * list this belongs: in the place of the oldest of them, else at the end. Two
+ * that are noted never meet each other, so one pass does it. */
 static size_t absorb(mapped__lost_list *lost_list, mapped__lost *lost)
 {
     size_t index = lost_list->count;
     for (size_t i = lost_list->count; i-- > 0;) {
-        if (!takes_in(lost, &lost_list->list[i]))
+        if (!absorbs(lost, &lost_list->list[i]))
             continue;
         join(lost, &lost_list->list[i]);
-        drop(lost_list, i);
+        remove_at(lost_list, i);
         index = i;
     }
-    return index < lost_list->count ? index : lost_list->count;
+    return index;
 }
 
 static void insert(mapped__lost_list *lost_list, size_t index,
@@ -137,15 +139,15 @@ static bool is_full(const mapped__lost_list *lost_list)
            mapped__lost_count_unrestored(lost_list) >= MAPPED__LOST_MAX;
 }
 
-/* If `lost` is in a restored stretch, that is taken off the list, and `lost`
- * becomes all of it: in a full list there is no room for both. */
-static bool take_restored(mapped__lost_list *lost_list, mapped__lost *lost)
+/* If `lost` lies in a restored stretch, this goes off the list, and `lost`
+ * becomes all of it: a full list has no room for both. */
+static bool replace_restored(mapped__lost_list *lost_list, mapped__lost *lost)
 {
     for (size_t i = 0; i < lost_list->count; i++) {
         const mapped__lost old = lost_list->list[i];
         if (!old.restored || !holds(&old, lost))
             continue;
-        drop(lost_list, i);
+        remove_at(lost_list, i);
         lost->offset = old.offset;
         lost->length = old.length;
         return true;
@@ -153,21 +155,22 @@ static bool take_restored(mapped__lost_list *lost_list, mapped__lost *lost)
     return false;
 }
 
-/* Where there is no room the whole range is lost. In the place that is kept for
- * that may be an earlier one, which is restored or was shortened since. */
+/* Without room the whole range counts as lost. The entry that is kept for this
+ * may be taken by an earlier loss of the whole range, which is restored or was
+ * shortened since. */
 void mapped__lost_add(mapped__lost_list *lost_list, const mapped__lost *lost)
 {
     mapped__lost grown = *lost;
     if (is_noted(lost_list, lost))
         return;
-    if (is_full(lost_list) && !meets_any(lost_list, lost) &&
-        !take_restored(lost_list, &grown)) {
+    if (is_full(lost_list) && !absorbs_any(lost_list, lost) &&
+        !replace_restored(lost_list, &grown)) {
         grown.offset = 0;
         grown.length = MAPPED__LOST_ALL;
     }
     size_t index = absorb(lost_list, &grown);
     if (lost_list->count == MAPPED__LOST_ROOM) /* all restored */
-        drop(lost_list, --index);
+        remove_at(lost_list, --index);
     insert(lost_list, index, &grown);
     widen(lost_list, &grown);
 }
@@ -180,7 +183,7 @@ void mapped__lost_mark_unrestored(mapped__lost_list *lost_list,
         if (!old->restored || old->offset != lost->offset ||
             old->length != lost->length)
             continue;
-        drop(lost_list, i);
+        remove_at(lost_list, i);
         mapped__lost_add(lost_list, lost);
         return;
     }
@@ -212,7 +215,7 @@ void mapped__lost_forget(mapped__lost_list *lost_list, size_t offset)
     for (size_t i = lost_list->count; i-- > 0;) {
         mapped__lost *lost = &lost_list->list[i];
         if (lost->offset >= offset)
-            drop(lost_list, i);
+            remove_at(lost_list, i);
         else if (end_of(lost) > offset)
             lost->length = offset - lost->offset;
     }
@@ -272,7 +275,7 @@ void mapped__lost_end_recovery(mapped__lost_list *lost_list,
         if (!lost_list->list[i].restored)
             continue;
         mapped__recovered_add(recovered, &lost_list->list[i], number);
-        drop(lost_list, i);
+        remove_at(lost_list, i);
     }
     narrow(lost_list);
 }

@@ -1,5 +1,14 @@
-/* The stretches of one range that are lost, in whole pages. This is plain data:
- * callers keep other threads out, except from mapped__lost_may_include. */
+/* What a guarded range has lost: stretches of whole pages, on two lists.
+ *
+ * - The lost list has what is lost now. A fault adds a page, and pages that
+ * meet become one stretch. A stretch that the file is mapped over again is
+ * marked as restored, and stays on the list until the recovery ends.
+ *
+ * - The recovered list has what went off the lost list then, for accesses that
+ *   began before.
+ *
+ * This is plain data: callers keep other threads out, except from
+ * mapped__lost_may_include. */
 #ifndef MAPPED_LOST_H
 #define MAPPED_LOST_H
 
@@ -34,8 +43,7 @@ typedef struct mapped__lost_list {
     mapped__lost list[MAPPED__LOST_ROOM]; /* in the order of their loss */
 } mapped__lost_list;
 
-/* What has been recovered, for threads that were reading it while it was lost:
- * the latest stretches and the numbers of their recoveries. If there is no room
+/* Recovered stretches, and the numbers of their recoveries. If there is no room
  * for one more, the two oldest become one, with the later number. */
 #define MAPPED__RECOVERED_ROOM 8
 

@@ -1,43 +1,46 @@
 /* What a fork leaves of a region in the child, which has no other thread than
- * the one that forked.
+ * the one that forked. Two things may have been going on.
  *
- * If a fault handler has forked in the middle of an append, the child goes on
- * with that append, too, and would store its bytes in the file of the parent,
- * perhaps where another append has its bytes by then. So from the fork until
- * that append ends, the child's pages at this place are private: they show the
- * file, and what is stored there stays in the child. Then they are the file's
- * again, and the append fails. */
+ * - Another thread had the region locked. It doesn't exist in the child and
+ *   can't finish, so the region is closed there.
+ *
+ * - A fault handler has forked in the middle of an append. The child goes on
+ *   with that append, too, and would store its bytes in the file of the parent,
+ *   perhaps where another append has its bytes by then. So from the fork until
+ *   that append ends, the child's pages at this place are private: they show
+ *   the file, and what is stored there stays in the child. Then they are the
+ *   file's again, and the append fails. */
 #include <assert.h>
 
 #include <mapped/checked.h>
 
 #include "region_internal.h"
 
-/* The latest appends that this thread is in the middle of: more than one if a
- * fault handler appends, too. One that a handler has left by a jump stays here,
- * and another region may be where its region was. So `region` is only compared
- * with one that has running appends. */
-#define KNOWN 8
+/* The latest appends that this thread is in the middle of, in a ring: more than
+ * one if a fault handler appends, too. One that a handler has left by a jump
+ * stays here, and another region may be where its region was. So `region` is
+ * only compared with one that has running appends. */
+#define OWN_APPENDS_MAX 8
 typedef struct own_append {
     const mapped__region *region;
     size_t start; /* from here to `end` of the mapping it stores its bytes */
     size_t end;
 } own_append;
-static _Thread_local own_append own_appends[KNOWN];
+static _Thread_local own_append own_appends[OWN_APPENDS_MAX];
 static _Thread_local unsigned own_count;
 
 void mapped__thread_begin_append(const mapped__region *self,
-                                 mapped__append_range *target)
+                                 mapped__append_range *range)
 {
-    size_t start = self->lead + target->start;
-    target->outer = own_count++;
-    own_appends[target->outer % KNOWN] =
-        (own_append){self, start, start + target->length};
+    size_t start = self->lead + range->start;
+    range->outer = own_count++;
+    own_appends[range->outer % OWN_APPENDS_MAX] =
+        (own_append){self, start, start + range->length};
 }
 
-void mapped__thread_end_append(const mapped__append_range *target)
+void mapped__thread_end_append(const mapped__append_range *range)
 {
-    own_count = target->outer;
+    own_count = range->outer;
 }
 
 /* Maps [start, end) of the mapping anew, whole pages. */
@@ -52,8 +55,9 @@ static mapped_status map_again(mapped__region *self, size_t start, size_t end,
                                NULL);
 }
 
-/* False: the pages can't be made private. In memory without a file, and in a
- * region that an earlier fork has closed, they are so already. */
+/* Makes the pages of an append range private. In memory without a file, and in
+ * a region that an earlier fork has closed, they are so already. False: that
+ * failed. */
 static bool make_private(mapped__region *self, const own_append *append)
 {
     mapped__appends *appends = &self->appends;
@@ -71,7 +75,7 @@ static bool make_private(mapped__region *self, const own_append *append)
     return map_again(self, start, end, MAPPED__MAP_PRIVATE) == MAPPED_OK;
 }
 
-/* If they can't be the file's again they are lost, until a recovery. A refresh
+/* Pages that can't be the file's again are lost, until a recovery. A refresh
  * may have cut some of them off the mapping. */
 void mapped__region_share_again(mapped__region *self)
 {
@@ -91,20 +95,21 @@ void mapped__region_share_again(mapped__region *self)
         mapped__region_protect_pages(self);
 }
 
-/* Only this thread's appends are running in the child, and they will fail.
- * Newer ones come first: of the older ones as many may be left by a jump as are
- * more than ran. Returns false if an append would store to the parent's file.
- */
+/* Only this thread's appends are running in the child, and they will fail. They
+ * are looked for from the newest one on, and no more than were running: the
+ * older ones that are known may have been left by a jump. Returns false if an
+ * append would store to the parent's file. */
 static bool reset_appends(mapped__region *self)
 {
     mapped__appends *appends = &self->appends;
-    unsigned known = own_count < KNOWN ? own_count : KNOWN;
-    size_t ran = appends->running;
+    unsigned known = own_count < OWN_APPENDS_MAX ? own_count : OWN_APPENDS_MAX;
+    size_t were_running = appends->running;
     bool is_private = true;
     appends->capacity = 0; /* the spare stays the parent's */
     appends->running = 0;
-    for (unsigned i = 1; i <= known && appends->running < ran; i++) {
-        const own_append *append = &own_appends[(own_count - i) % KNOWN];
+    for (unsigned i = 1; i <= known && appends->running < were_running; i++) {
+        const own_append *append =
+            &own_appends[(own_count - i) % OWN_APPENDS_MAX];
         if (append->region != self)
             continue;
         appends->running++;
@@ -114,10 +119,8 @@ static bool reset_appends(mapped__region *self)
     return is_private;
 }
 
-/* A thread of the parent that had the region locked, to resize or close it,
- * doesn't exist here to finish this, and how far it had come is unknown. So the
- * region is closed, and its memory stays out of reach until the process ends.
- */
+/* How far the thread had come that had the region locked is unknown. So the
+ * region's memory stays out of reach until the process ends. */
 static void close_in_child(mapped__region *self, uint64_t control)
 {
     __atomic_fetch_or(&self->head.state_, MAPPED__STATE_CLOSED,

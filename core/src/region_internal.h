@@ -175,6 +175,13 @@ static inline bool mapped__is_device(const mapped_region *region)
            MAPPED__LOAD(&region->traits_) & MAPPED__TRAIT_DEVICE;
 }
 
+/* Is the file of these two numbers the region's? */
+static inline bool mapped__region_is_file(const mapped__region *self,
+                                          uint64_t device, uint64_t serial)
+{
+    return self->file_device == device && self->file_serial == serial;
+}
+
 static inline bool mapped__mode_shares_writes(mapped_mode mode)
 {
     return mode != MAPPED_MODE_READ && mode != MAPPED_MODE_COPY;
@@ -360,8 +367,8 @@ mapped_status mapped__region_end_append(mapped_region *region,
 /* To be called when this thread begins and ends an append that isn't done with
  * the region locked: it may fork in the middle of it. */
 void mapped__thread_begin_append(const mapped__region *self,
-                                 mapped__append_range *target);
-void mapped__thread_end_append(const mapped__append_range *target);
+                                 mapped__append_range *range);
+void mapped__thread_end_append(const mapped__append_range *range);
 /* In the child of such a fork, after the last of these appends: its pages are
  * the file's again. */
 void mapped__region_share_again(mapped__region *self);

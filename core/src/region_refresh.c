@@ -277,8 +277,8 @@ static mapped_status follow_path(mapped__region *self, mapped_change *change,
     if (status != MAPPED_OK)
         return status;
     status = mapped__file_info_get(file, &info, error);
-    bool is_same = status == MAPPED_OK && info.device == self->file_device &&
-                   info.serial == self->file_serial;
+    bool is_same = status == MAPPED_OK &&
+                   mapped__region_is_file(self, info.device, info.serial);
     if (status == MAPPED_OK && !is_same)
         status = check_kind(self, &info, error);
     if (status == MAPPED_OK && !is_same)
