@@ -30,7 +30,7 @@ static mapped_status identify_path(const mapped__region *self,
     mapped_status status = mapped__path_identify(self->path, &now, error);
     if (status != MAPPED_OK)
         return status;
-    if (!mapped__region_is_file(self, now.device, now.serial))
+    if (!mapped__region_has_identity(self, now.device, now.serial))
         return mapped_error_set(error, MAPPED_STALE, "origin");
     origin->birth = now.birth;
     return MAPPED_OK;

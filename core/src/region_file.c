@@ -12,7 +12,7 @@ static mapped_status check_same_file(const mapped__region *self, intptr_t file,
     mapped__file_info info;
     mapped_status status = mapped__file_info_get(file, &info, error);
     if (status == MAPPED_OK &&
-        !mapped__region_is_file(self, info.device, info.serial))
+        !mapped__region_has_identity(self, info.device, info.serial))
         status = mapped_error_set(error, MAPPED_STALE, "open");
     return status;
 }

@@ -109,20 +109,22 @@ typedef struct mapped__region {
     char path[]; /* opens the file also after a change of directory */
 } mapped__region;
 
-/* The flags of `control`. The thread that sets LOCKED may resize or close;
- * exports begin and end meanwhile, but none begins while NO_NEW_EXPORTS is set,
- * which needs LOCKED. CLOSED is for good. RETIRED comes with it: the memory
- * stays for the exports that there are, and goes with the last of them. */
+/* The flags of `control`; region_lock.c says how they change. */
 #define MAPPED__CONTROL_LOCKED (UINT64_C(1) << 63)
 #define MAPPED__CONTROL_AWAITED (UINT64_C(1) << 62) /* threads wait for it */
+/* No export begins. */
 #define MAPPED__CONTROL_NO_NEW_EXPORTS (UINT64_C(1) << 61)
+/* Access has ended for good. */
 #define MAPPED__CONTROL_CLOSED (UINT64_C(1) << 60)
+/* Closed with exports, the last of which will free the memory. */
 #define MAPPED__CONTROL_RETIRED (UINT64_C(1) << 59)
+/* An export has begun since the mapping is where it is. */
+#define MAPPED__CONTROL_WAS_EXPORTED (UINT64_C(1) << 58)
+/* Those that are never set without LOCKED. */
 #define MAPPED__CONTROL_WHILE_LOCKED                    \
     (MAPPED__CONTROL_LOCKED | MAPPED__CONTROL_AWAITED | \
      MAPPED__CONTROL_NO_NEW_EXPORTS)
-/* An export has begun since the mapping is where it is. */
-#define MAPPED__CONTROL_WAS_EXPORTED (UINT64_C(1) << 58)
+/* The number of exports. */
 #define MAPPED__CONTROL_EXPORTS ((UINT64_C(1) << 48) - 1)
 
 /* `region` is the handle that callers have, `self` the same object with all its
@@ -176,8 +178,8 @@ static inline bool mapped__is_device(const mapped_region *region)
 }
 
 /* Is the file of these two numbers the region's? */
-static inline bool mapped__region_is_file(const mapped__region *self,
-                                          uint64_t device, uint64_t serial)
+static inline bool mapped__region_has_identity(const mapped__region *self,
+                                               uint64_t device, uint64_t serial)
 {
     return self->file_device == device && self->file_serial == serial;
 }
@@ -187,8 +189,12 @@ static inline bool mapped__mode_shares_writes(mapped_mode mode)
     return mode != MAPPED_MODE_READ && mode != MAPPED_MODE_COPY;
 }
 
-/* What an empty region's base points at: never read, but not NULL either. */
-extern unsigned char mapped__region_nothing[1];
+/* This process, as mapped__process_identity_slow knows it. */
+static inline uint64_t mapped__process_identity(void)
+{
+    uint64_t known = MAPPED__LOAD(&mapped__process_identity_cache);
+    return MAPPED__LIKELY(known != 0) ? known : mapped__process_identity_slow();
+}
 
 /* The region has got another length by a call of the user's. If refresh doesn't
  * follow the file to its end, it stops there from now on. */
@@ -198,32 +204,106 @@ static inline void mapped__region_move_refresh_limit(mapped__region *self)
         self->refresh_limit = self->length;
 }
 
-/* Waits while another thread resizes or closes, then keeps such threads out
- * until unlock. `what` is the operation that an error names. MAPPED_CLOSED. */
-mapped_status mapped__region_lock(mapped__region *self, const char *what,
-                                  mapped_error *error);
-/* Keeps exports out, too, until the region, which is locked, is unlocked.
- * MAPPED_BUSY while there is one. */
-mapped_status mapped__region_lock_exports(mapped__region *self,
-                                          const char *what,
+/* To be called after each change of the live length and of the traits, which
+ * only happen with the region locked, closed, or not shown to anybody yet. */
+static inline void mapped__region_publish_writable(mapped__region *self)
+{
+    const size_t live = MAPPED__LOAD(&self->head.live_);
+    const bool has_traits = MAPPED__LOAD(&self->head.traits_) != 0;
+    __atomic_store_n(&self->head.writable_, has_traits ? 0 : live,
+                     __ATOMIC_SEQ_CST);
+}
+
+/* The functions, by file. If nothing else is said, one that takes a
+ * mapped__region needs it to be locked by the caller, and one that takes a
+ * mapped_region doesn't. `operation` is what an error names. */
+
+/* region.c: lengths, and the end of memory. */
+
+/* What every public function returns through: gives an error the name of the
+ * operation that was called, unless the error has a text that says more, and
+ * the path of the region's file. Returns `status`. */
+mapped_status mapped__region_report_error(const mapped_region *region,
+                                          const char *operation,
+                                          mapped_status status,
                                           mapped_error *error);
-/* Does both. */
-mapped_status mapped__region_lock_unexported(mapped__region *self,
-                                             const char *what,
-                                             mapped_error *error);
-/* Lets no export begin until the region, which is locked, is unlocked. Returns
- * true if an export that has begun before, or a pointer that is kept, may show
- * the mapping where it is now, and false if the mapping may go. */
-bool mapped__region_stop_new_exports(mapped__region *self);
-/* To be called when the mapping has moved: no export shows it where it is now.
- */
-void mapped__region_moved(mapped__region *self);
+static inline mapped_status mapped__region_report(const mapped_region *region,
+                                                  const char *operation,
+                                                  mapped_status status,
+                                                  mapped_error *error)
+{
+    if (MAPPED__LIKELY(status == MAPPED_OK))
+        return MAPPED_OK;
+    return mapped__region_report_error(region, operation, status, error);
+}
+
+/* What an empty region's base points at: never read, but not NULL either. */
+extern unsigned char mapped__region_nothing[1];
+
+/* Shows the mapping and the length to the inline checks, in that order. A
+ * shorter length makes running appends fail. */
+void mapped__region_publish(mapped__region *self, size_t length);
+void mapped__region_publish_length(mapped__region *self, size_t length);
+
+/* The request that maps the region at `length` bytes; false if no address space
+ * could hold it. */
+bool mapped__region_map_request(const mapped__region *self, size_t length,
+                                mapped__map_request *request);
+
+/* Frees the mappings that the region has moved away from, unless there is an
+ * export, and but for the latest ones if the region keeps its addresses. */
+void mapped__region_free_old_mappings(mapped__region *self);
+
+/* Ends the count of an export that mapped__region_begin_export has begun. */
+void mapped__region_end_export(mapped_region *region);
+
+/* region_lock.c: the control word. */
+
+/* Waits while another thread has locked the region, then keeps such threads out
+ * until one of the unlocks. Takes NULL. MAPPED_CLOSED. */
+mapped_status mapped__region_lock(mapped__region *self, const char *operation,
+                                  mapped_error *error);
 void mapped__region_unlock(mapped__region *self);
 /* Unlocks the region, and it is closed. */
 void mapped__region_unlock_closed(mapped__region *self);
 /* Unlocks the region, closed and retired, if there are exports. Returns how
  * many there are; 0: nothing has changed. */
 size_t mapped__region_unlock_retired(mapped__region *self);
+
+/* Lets no export begin until the region is unlocked. MAPPED_BUSY while there is
+ * one. */
+mapped_status mapped__region_lock_exports(mapped__region *self,
+                                          const char *operation,
+                                          mapped_error *error);
+/* Locks the region, and its exports, too. */
+mapped_status mapped__region_lock_unexported(mapped__region *self,
+                                             const char *operation,
+                                             mapped_error *error);
+/* Lets no export begin until the region is unlocked. Returns true if an export
+ * that has begun before, or a pointer that is kept, may show the mapping where
+ * it is now, and false if the mapping may go. */
+bool mapped__region_stop_new_exports(mapped__region *self);
+/* To be called when the mapping has moved: no export shows it where it is now.
+ */
+void mapped__region_moved(mapped__region *self);
+
+/* Counts an export. `*base` is the region's first byte. MAPPED_CLOSED. */
+mapped_status mapped__region_begin_export(mapped_region *region,
+                                          unsigned char **base,
+                                          mapped_error *error);
+/* Counts the end of an export. True if it was the last one of a retired region:
+ * then the region is locked, so that the caller frees its memory. */
+bool mapped__region_count_export_end(mapped__region *self);
+
+/* MAPPED_BUSY, with the number of exports. */
+mapped_status mapped__region_busy(const mapped__region *self,
+                                  const char *operation, mapped_error *error);
+
+/* The calls of mapped_region_on_wait, around what may take long. */
+void *mapped__region_begin_wait(void);
+void mapped__region_end_wait(void *context);
+
+/* region_new.c: the struct. */
 
 /* The caller's memory for a region, or none. */
 typedef struct mapped__storage {
@@ -238,79 +318,28 @@ mapped_status mapped__region_new(mapped__storage at, const char *name,
                                  mapped__region **region, mapped_error *error);
 /* Frees it again. Takes NULL. */
 void mapped__region_discard(mapped__region *self);
-
-/* The struct itself, if it isn't in memory of the caller's. */
+/* Frees the struct alone, if it isn't in memory of the caller's. */
 void mapped__region_free_struct(mapped__region *self);
 
-/* Counts an export / ends its count. `*base` is the region's first byte.
- * MAPPED_CLOSED. */
-mapped_status mapped__region_begin_export(mapped_region *region,
-                                          unsigned char **base,
-                                          mapped_error *error);
-void mapped__region_end_export(mapped_region *region);
-/* Counts the end of an export. True if it was the last one of a retired region,
- * which is locked now, so that the caller frees its memory. */
-bool mapped__region_count_export_end(mapped__region *self);
+/* region_file.c: the file. */
 
-/* The calls of mapped_region_on_wait, around what may take long. */
-void *mapped__region_begin_wait(void);
-void mapped__region_end_wait(void *context);
+/* The file behind the region: the descriptor it holds, or the path opened again
+ * and known to be the same file. Ends with close_file. MAPPED_SYSTEM,
+ * MAPPED_STALE; MAPPED_UNSUPPORTED if there is none. */
+mapped_status mapped__region_open_file(const mapped__region *self,
+                                       intptr_t *file, mapped_error *error);
+void mapped__region_close_file(const mapped__region *self, intptr_t file);
 
-/* MAPPED_BUSY, with the number of exports. */
-mapped_status mapped__region_busy(const mapped__region *self, const char *what,
-                                  mapped_error *error);
+/* As mapped__region_open_file, but opens a second open file description of the
+ * file, which the caller closes. */
+mapped_status mapped__region_reopen_file(const mapped__region *self,
+                                         bool writable, intptr_t *file,
+                                         mapped_error *error);
 
-/* What every public function returns through: gives an error the name of the
- * operation that was called, unless the error has a text that says more, and
- * the path of the region's file. Returns `status`. */
-mapped_status mapped__region_report_error(const mapped_region *region,
-                                          const char *operation,
-                                          mapped_status status,
-                                          mapped_error *error);
+/* region_resize.c: other lengths of file and mapping. */
 
-/* This process, as mapped__process_identity_slow knows it. */
-static inline uint64_t mapped__process_identity(void)
-{
-    uint64_t known = MAPPED__LOAD(&mapped__process_identity_cache);
-    return MAPPED__LIKELY(known != 0) ? known : mapped__process_identity_slow();
-}
-
-static inline mapped_status mapped__region_report(const mapped_region *region,
-                                                  const char *operation,
-                                                  mapped_status status,
-                                                  mapped_error *error)
-{
-    if (MAPPED__LIKELY(status == MAPPED_OK))
-        return MAPPED_OK;
-    return mapped__region_report_error(region, operation, status, error);
-}
-
-/* Frees what exports have kept, unless there is one, but for what the region
- * keeps. The region is locked, or nobody else can reach it. */
-void mapped__region_free_old_mappings(mapped__region *self);
-
-/* Shows the mapping and the length to the inline checks, in that order. A
- * shorter length makes running appends fail. */
-void mapped__region_publish(mapped__region *self, size_t length);
-void mapped__region_publish_length(mapped__region *self, size_t length);
-
-/* To be called after each change of the live length and of the traits, which
- * only happen with the region locked, closed, or not shown to anybody yet. */
-static inline void mapped__region_publish_writable(mapped__region *self)
-{
-    const size_t live = MAPPED__LOAD(&self->head.live_);
-    const bool has_traits = MAPPED__LOAD(&self->head.traits_) != 0;
-    __atomic_store_n(&self->head.writable_, has_traits ? 0 : live,
-                     __ATOMIC_SEQ_CST);
-}
-
-/* The request that maps the region at `length` bytes; false if no address space
- * could hold it. */
-bool mapped__region_map_request(const mapped__region *self, size_t length,
-                                mapped__map_request *request);
-
-/* As mapped_region_resize of a region that is locked. For an append the file
- * and the mapping get longer, but the length is not published yet. */
+/* As mapped_region_resize. For an append the file and the mapping get longer,
+ * but the length is not published yet. */
 mapped_status mapped__region_resize(mapped__region *self, uint64_t length,
                                     bool for_append, mapped_error *error);
 /* Takes back what mapped__region_resize did for appends that have failed: gives
@@ -323,10 +352,8 @@ void mapped__region_undo_growth(mapped__region *self);
  * MAPPED_SYSTEM. */
 mapped_status mapped__region_extend(mapped__region *self, size_t length,
                                     mapped_error *error);
-
-/* MAPPED_FAULT if a page of the region is lost, unless it has a reserve:
- * without one the mapping is grown as one piece, and a lost page has made
- * several of it. */
+/* MAPPED_FAULT if a page of the region is lost, so that its mapping can't be
+ * extended. */
 mapped_status mapped__region_check_growable(mapped__region *self,
                                             mapped_error *error);
 
@@ -335,6 +362,8 @@ mapped_status mapped__region_check_growable(mapped__region *self,
  * this does once more. */
 mapped_status mapped__region_drop_pages(mapped__region *self, size_t length,
                                         mapped_error *error);
+
+/* region_append.c: appends, and the spare and the trailer of the file. */
 
 /* The append range: where one append stores its bytes, past the region's end.
  */
@@ -354,7 +383,6 @@ typedef struct mapped__append_range {
 mapped_status mapped__region_begin_append(mapped_region *region, size_t n,
                                           mapped__append_range *range,
                                           mapped_error *error);
-
 /* Makes the region longer, up to the end of the append range, if `status` says
  * that the bytes are stored there. Returns `status`, or MAPPED_FAULT if a page
  * of the range or of the trailer is lost, or MAPPED_RANGE if the range has
@@ -364,19 +392,6 @@ mapped_status mapped__region_end_append(mapped_region *region,
                                         const mapped__append_range *range,
                                         mapped_status status,
                                         mapped_error *error);
-/* To be called when this thread begins and ends an append that isn't done with
- * the region locked: it may fork in the middle of it. */
-void mapped__thread_begin_append(const mapped__region *self,
-                                 mapped__append_range *range);
-void mapped__thread_end_append(const mapped__append_range *range);
-/* In the child of such a fork, after the last of these appends: its pages are
- * the file's again. */
-void mapped__region_share_again(mapped__region *self);
-/* Called in the child of a fork. */
-void mapped__region_reset_in_child(mapped__guard *guard);
-/* Counts a truncation: the bytes past the region's end are dropped, so running
- * appends will fail. */
-void mapped__region_invalidate_appends(mapped__region *self);
 
 /* Both at once, with the region locked, for data that isn't the region's own
  * and has 1 to MAPPED__SHORT bytes. They are copied first: the caller's memory
@@ -387,7 +402,11 @@ mapped_status mapped__region_append_short(mapped_region *region,
                                           const void *data, size_t n,
                                           mapped_error *error);
 
-/* The trailer that append keeps at the end of the file (region_append.c). */
+/* Counts a truncation: the bytes past the region's end are dropped, so running
+ * appends will fail. */
+void mapped__region_invalidate_appends(mapped__region *self);
+
+/* The trailer that append keeps at the end of the file. */
 typedef struct mapped__trailer {
     unsigned char *address;
     size_t length;   /* 0: there is none */
@@ -398,14 +417,11 @@ void mapped__region_find_trailer(const mapped__region *self,
 
 /* Ends the spare: the file ends after `length` bytes of the region from now on.
  * The file stays as it is unless the data in it ends after `data_length` bytes
- * of the region: else another process has truncated it or has appended. The
- * region is locked. */
+ * of the region: else another process has truncated it or has appended. */
 void mapped__region_trim_spare(mapped__region *self, size_t data_length,
                                size_t length);
-
 /* Forgets the spare if another process has changed the file's size, which is
- * `info->size` now: it has truncated the file, or made a spare of its own. The
- * region is locked. */
+ * `info->size` now: it has truncated the file, or made a spare of its own. */
 void mapped__region_drop_stale_spare(mapped__region *self,
                                      const mapped__file_info *info);
 
@@ -416,17 +432,30 @@ uint64_t mapped__file_data_end(intptr_t file, mapped__file_info *info);
 /* The same for the region's file; shared memory has no trailer. */
 uint64_t mapped__region_data_end(const mapped__region *self, intptr_t file,
                                  mapped__file_info *info);
-
 /* Writes a trailer that makes the file end at `size`, which must be a size that
  * allows a trailer. */
 mapped_status mapped__file_write_trailer(intptr_t file, uint64_t size,
                                          uint64_t data_end,
                                          mapped_error *error);
 
+/* region_fork.c: forks in the middle of something. */
+
+/* To be called when this thread begins and ends an append that isn't done with
+ * the region locked: it may fork in the middle of it. */
+void mapped__thread_begin_append(const mapped__region *self,
+                                 mapped__append_range *range);
+void mapped__thread_end_append(const mapped__append_range *range);
+/* In the child of such a fork, after the last of these appends: its pages are
+ * the file's again. */
+void mapped__region_share_again(mapped__region *self);
+/* Called in the child of a fork. */
+void mapped__region_reset_in_child(mapped__guard *guard);
+
+/* region_fault.c: lost pages. */
+
 /* Puts a new region into the table of guards, so that the handlers of faults
  * and of forks know it. MAPPED_MEMORY, MAPPED_SYSTEM. */
 mapped_status mapped__region_watch(mapped__region *self, mapped_error *error);
-
 /* Guards the mapping as it is now. */
 void mapped__region_guard(mapped__region *self);
 
@@ -440,8 +469,7 @@ mapped_status mapped__region_check_lost(mapped_region *region, size_t offset,
 mapped_status mapped__region_check_export(mapped_region *region, size_t offset,
                                           size_t n, mapped_error *error);
 
-/* The same for a region that the caller has locked. The bytes may lie past its
- * end. */
+/* The same in a locked region. The bytes may lie past its end. */
 mapped_status mapped__region_check_lost_locked(mapped__region *self,
                                                size_t offset, size_t n,
                                                mapped_error *error);
@@ -458,19 +486,22 @@ mapped__region_check_recovered(mapped_region *region,
                                const mapped__recovered_query *query,
                                mapped_error *error);
 
-/* Why the page `lost->first` is lost. The region is locked. */
+/* Why the page `lost->first` is lost. */
 int mapped__region_fault_cause(mapped__region *self, const mapped__lost *lost);
 
-/* Gets lost pages past the live length back, before a length is published that
- * reaches to them. Does nothing while an append is running, because that must
- * find out that its own pages were lost. */
+/* region_recover.c. Gets lost pages past the live length back, before a length
+ * is published that reaches to them. Does nothing while an append is running,
+ * because that must find out that its own pages were lost. */
 void mapped__region_recover_past_end(mapped__region *self);
+
+/* region_protect.c: what may not be written. */
 
 /* Tells whether one of the bytes [start, end) is protected, or all are. */
 bool mapped__region_readonly_at(const mapped_region *region, size_t start,
                                 size_t end);
 /* What mapped_protect does with these bytes, or with the whole region if that
- * is what they are. Of some bytes the system protects no pages. */
+ * is what they are. Of some bytes the system protects no pages. These two lock
+ * the region. */
 mapped_status mapped__region_protect(mapped__region *self, size_t start,
                                      size_t end, mapped_error *error);
 mapped_status mapped__region_unprotect(mapped__region *self, size_t start,
@@ -484,24 +515,9 @@ void mapped__region_list_protected(const mapped__region *self,
 void mapped__region_shrink_protection(mapped__region *self, size_t length);
 
 /* Code that changes the pages of a protected region unprotects them before, if
- * `pages_protected` is set, and protects them again. The region is locked.
- * MAPPED_SYSTEM.
- */
+ * `pages_protected` is set, and protects them again. MAPPED_SYSTEM. */
 mapped_status mapped__region_unprotect_pages(mapped__region *self,
                                              mapped_error *error);
 void mapped__region_protect_pages(mapped__region *self);
-
-/* The file behind the region: the descriptor it holds, or the path opened again
- * and known to be the same file. Ends with close_file. MAPPED_SYSTEM,
- * MAPPED_STALE; MAPPED_UNSUPPORTED if there is none. */
-mapped_status mapped__region_open_file(const mapped__region *self,
-                                       intptr_t *file, mapped_error *error);
-void mapped__region_close_file(const mapped__region *self, intptr_t file);
-
-/* As mapped__region_open_file, but opens a second open file description of the
- * file, which the caller closes. */
-mapped_status mapped__region_reopen_file(const mapped__region *self,
-                                         bool writable, intptr_t *file,
-                                         mapped_error *error);
 
 #endif

@@ -278,7 +278,7 @@ static mapped_status follow_path(mapped__region *self, mapped_change *change,
         return status;
     status = mapped__file_info_get(file, &info, error);
     bool is_same = status == MAPPED_OK &&
-                   mapped__region_is_file(self, info.device, info.serial);
+                   mapped__region_has_identity(self, info.device, info.serial);
     if (status == MAPPED_OK && !is_same)
         status = check_kind(self, &info, error);
     if (status == MAPPED_OK && !is_same)
