@@ -31,30 +31,28 @@ const char *mapped_status_text(int status)
     return texts_of(status).text;
 }
 
-static mapped_status fill(mapped_error *error, const mapped_error *filled)
+static mapped_status set(mapped_error *error, mapped_error value)
 {
     if (error != NULL)
-        *error = *filled;
-    return filled->status;
+        *error = value;
+    return value.status;
 }
 
 mapped_status mapped_error_set(mapped_error *error, mapped_status status,
                                const char *operation)
 {
-    mapped_error filled = {.status = status, .operation = operation};
-    return fill(error, &filled);
+    return set(error, (mapped_error){.status = status, .operation = operation});
 }
 
 mapped_status mapped_error_set_range(mapped_error *error, mapped_status status,
                                      const char *operation,
                                      mapped_error_range range)
 {
-    mapped_error filled = {.status = status,
-                           .operation = operation,
-                           .offset = range.offset,
-                           .length = range.length,
-                           .limit = range.limit};
-    return fill(error, &filled);
+    return set(error, (mapped_error){.status = status,
+                                     .operation = operation,
+                                     .offset = range.offset,
+                                     .length = range.length,
+                                     .limit = range.limit});
 }
 
 mapped_status mapped__error_set_length(mapped_error *error,
@@ -69,11 +67,10 @@ mapped_status mapped__error_set_length(mapped_error *error,
 mapped_status mapped_error_set_system(mapped_error *error, int os_error,
                                       const char *call)
 {
-    mapped_error filled = {.status = MAPPED_SYSTEM,
-                           .os_error = os_error,
-                           .operation = call,
-                           .call = call};
-    return fill(error, &filled);
+    return set(error, (mapped_error){.status = MAPPED_SYSTEM,
+                                     .os_error = os_error,
+                                     .operation = call,
+                                     .call = call});
 }
 
 /* Does `operation` say already what is wrong? It does if the error has one of
@@ -99,23 +96,25 @@ void mapped_error_set_operation(mapped_error *error, const char *operation)
         error->operation = operation;
 }
 
-/* The beginning of a long path is cut off, but no character of UTF-8 is cut in
- * two. */
+/* A long path loses its beginning, but no character of UTF-8 is cut in two. */
 void mapped_error_set_path(mapped_error *error, const char *path)
 {
     static const char dots[] = "...";
     const size_t max_length = sizeof error->path - sizeof dots;
-    size_t length = path != NULL ? strlen(path) : 0, skipped = 0, at = 0;
+    size_t length = path != NULL ? strlen(path) : 0;
     if (error == NULL)
         return;
+    char *target = error->path;
     if (length > max_length) {
-        skipped = length - max_length;
-        while (((unsigned char)path[skipped] & 0xC0) == 0x80)
-            skipped++;
-        memcpy(error->path, dots, sizeof dots);
-        at = sizeof dots - 1;
+        const char *kept = path + length - max_length;
+        while (((unsigned char)*kept & 0xC0) == 0x80) /* inside a character */
+            kept++;
+        memcpy(target, dots, sizeof dots - 1);
+        target += sizeof dots - 1;
+        length -= (size_t)(kept - path);
+        path = kept;
     }
     if (length > 0)
-        memcpy(error->path + at, path + skipped, length - skipped);
-    error->path[at + length - skipped] = '\0';
+        memcpy(target, path, length);
+    target[length] = '\0';
 }

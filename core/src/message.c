@@ -7,8 +7,8 @@
 
 #include "platform.h"
 
-/* Writes what goes after the operation and its reason: the numbers of the error
- * that mean something for its status. */
+/* Writes what goes after the reason: the numbers of the error that mean
+ * something for its status. */
 static void write_numbers(const mapped_error *error, char *text, size_t room)
 {
     text[0] = '\0';
@@ -45,37 +45,48 @@ static void write_numbers(const mapped_error *error, char *text, size_t room)
     }
 }
 
-/* A call that has the operation's own name is named once. */
-static const char *call_of(const mapped_error *error, const char *operation)
+/* The system's call, unless it has the operation's own name. */
+static const char *other_call(const mapped_error *error, const char *operation)
 {
     bool other = error->call != NULL && strcmp(error->call, operation) != 0;
     return other ? error->call : "";
 }
 
-static const char *colon_after(const char *text)
+/* Joins the texts that aren't empty by ": ". Returns their length, as snprintf
+ * does. */
+static size_t join(const char *const *texts, size_t count, char *line,
+                   size_t capacity)
 {
-    return text[0] != '\0' ? ": " : "";
+    size_t length = 0;
+    if (capacity > 0)
+        line[0] = '\0';
+    for (size_t i = 0; i < count; i++) {
+        if (texts[i][0] == '\0')
+            continue;
+        bool is_first = length == 0, is_full = length >= capacity;
+        int added = snprintf(is_full ? NULL : line + length,
+                             is_full ? 0 : capacity - length, "%s%s",
+                             is_first ? "" : ": ", texts[i]);
+        length += added > 0 ? (size_t)added : 0;
+    }
+    return length;
 }
 
 size_t mapped_error_message(const mapped_error *error, char *text,
                             size_t capacity)
 {
     const char *operation = error->operation != NULL ? error->operation : "";
-    const char *call = call_of(error, operation);
-    const char *reason = mapped_status_text(error->status);
-    char system[96] = "", numbers[96];
+    char system[96] = "", numbers[96], reason[192];
+    bool is_system = error->status == MAPPED_SYSTEM;
     if (error->os_error != 0)
         mapped__system_text(error->os_error, system, sizeof system);
-    if (error->status == MAPPED_SYSTEM)
-        reason = system;
     write_numbers(error, numbers, sizeof numbers);
-    bool both = reason != system && system[0] != '\0';
-    int length =
-        snprintf(text, capacity, "%s%s%s%s%s%s%s%s%s%s", error->path,
-                 colon_after(error->path), operation, colon_after(operation),
-                 call, colon_after(call), reason, numbers, both ? ": " : "",
-                 both ? system : "");
-    return length < 0 ? 0 : (size_t)length;
+    snprintf(reason, sizeof reason, "%s%s",
+             is_system ? system : mapped_status_text(error->status), numbers);
+    const char *const texts[] = {error->path, operation,
+                                 other_call(error, operation), reason,
+                                 is_system ? "" : system};
+    return join(texts, sizeof texts / sizeof texts[0], text, capacity);
 }
 
 bool mapped_error_is_shortage(const mapped_error *error)
