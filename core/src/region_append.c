@@ -137,8 +137,7 @@ void mapped__region_find_trailer(const mapped__region *self,
 static inline mapped_status check_stored(mapped__region *self, size_t offset,
                                          size_t n, mapped_error *error)
 {
-    MAPPED__LOAD_FENCE();
-    return MAPPED__LOAD(&self->head.state_) & MAPPED__STATE_LOST
+    return mapped__region_has_lost(self)
                ? mapped__region_check_lost_locked(self, offset, n, error)
                : MAPPED_OK;
 }
@@ -329,7 +328,7 @@ static mapped_status make_longer(mapped__region *self, size_t end,
                                  mapped_error *error)
 {
     bool fits;
-    if (MAPPED__LOAD(&self->head.state_) & MAPPED__STATE_LOST)
+    if (mapped__region_has_lost(self))
         mapped__region_recover_past_end(self);
     mapped_status status = ensure_spare(self, end, &fits, error);
     if (status == MAPPED_OK && !fits)

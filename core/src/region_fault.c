@@ -120,7 +120,7 @@ static mapped_status report(mapped__region *self, const mapped__lost *lost,
 static bool find_lost(mapped__region *self, size_t offset, size_t n,
                       mapped__lost *lost)
 {
-    return n > 0 &&
+    return n > 0 && mapped__region_has_lost(self) &&
            mapped__guard_find_lost(&self->guard, self->lead + offset, n, lost);
 }
 

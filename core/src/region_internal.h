@@ -459,6 +459,13 @@ mapped_status mapped__region_watch(mapped__region *self, mapped_error *error);
 /* Guards the mapping as it is now. */
 void mapped__region_guard(mapped__region *self);
 
+/* Is any page lost that has been met by an access before this? */
+static inline bool mapped__region_has_lost(const mapped__region *self)
+{
+    MAPPED__LOAD_FENCE();
+    return MAPPED__LOAD(&self->head.state_) & MAPPED__STATE_LOST;
+}
+
 /* MAPPED_FAULT if a byte of [offset, offset + n) is lost. Then the file is
  * asked why, with the region locked, so that nobody closes it meanwhile:
  * MAPPED_CLOSED. */
