@@ -79,19 +79,20 @@ void mapped__region_publish(mapped__region *self, size_t length)
     mapped__region_publish_length(self, length);
 }
 
-bool mapped__region_map_request(const mapped__region *self, size_t length,
-                                mapped__map_request *request)
+/* The sums don't overflow: opening the region has checked the reserve, and
+ * whatever changes the length has checked that. */
+mapped__map_request mapped__region_map_request(const mapped__region *self,
+                                               size_t length)
 {
-    request->file = self->file;
-    request->offset = self->offset - self->lead;
-    request->page = self->mapping.page;
-    request->flags = self->mapping.flags & ~MAPPED__MAP_POPULATE;
-    request->reserve = 0;
-    return mapped_add_size(length, length > 0 ? self->lead : 0,
-                           &request->length) &&
-           (self->reserve == 0 ||
-            mapped_add_size((size_t)self->reserve, self->lead,
-                            &request->reserve));
+    size_t reserve = (size_t)self->reserve;
+    assert(length <= SIZE_MAX - self->lead && reserve <= SIZE_MAX - self->lead);
+    return (mapped__map_request){
+        .file = self->file,
+        .offset = self->offset - self->lead,
+        .length = length > 0 ? length + self->lead : 0,
+        .reserve = reserve > 0 ? reserve + self->lead : 0,
+        .page = self->mapping.page,
+        .flags = self->mapping.flags & ~MAPPED__MAP_POPULATE};
 }
 
 /* Frees the mappings that the region has moved away from, but for the `kept`

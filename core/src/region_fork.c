@@ -43,18 +43,6 @@ void mapped__thread_end_append(const mapped__append_range *range)
     own_count = range->outer;
 }
 
-/* Maps [start, end) of the mapping anew, whole pages. */
-static mapped_status map_again(mapped__region *self, size_t start, size_t end,
-                               unsigned added_flags)
-{
-    mapped__map_request request;
-    if (!mapped__region_map_request(self, self->length, &request))
-        return MAPPED_OVERFLOW;
-    request.flags |= added_flags;
-    return mapped__map_restore(&self->mapping, &request, start, end - start,
-                               NULL);
-}
-
 /* Makes the pages of an append range private. In memory without a file, and in
  * a region that an earlier fork has closed, they are so already. False: that
  * failed. */
@@ -72,11 +60,11 @@ static bool make_private(mapped__region *self, const own_append *append)
         appends->private_start = start;
     if (end > appends->private_end)
         appends->private_end = end;
-    return map_again(self, start, end, MAPPED__MAP_PRIVATE) == MAPPED_OK;
+    return mapped__region_map_anew(self, start, end, MAPPED__MAP_PRIVATE) ==
+           MAPPED_OK;
 }
 
-/* Pages that can't be the file's again are lost, until a recovery. A refresh
- * may have cut some of them off the mapping. */
+/* A refresh may have cut some of the pages off the mapping. */
 void mapped__region_share_again(mapped__region *self)
 {
     size_t start = self->appends.private_start;
@@ -87,10 +75,7 @@ void mapped__region_share_again(mapped__region *self)
         end = self->mapping.used;
     if (end <= start)
         return;
-    const mapped__lost lost = {
-        .offset = start, .length = end - start, .first = start};
-    if (map_again(self, start, end, 0) != MAPPED_OK)
-        mapped__guard_add_lost(&self->guard, &lost);
+    mapped__region_map_anew_or_lose(self, start, end);
     if (self->pages_protected)
         mapped__region_protect_pages(self);
 }

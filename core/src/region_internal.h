@@ -245,10 +245,9 @@ extern unsigned char mapped__region_nothing[1];
 void mapped__region_publish(mapped__region *self, size_t length);
 void mapped__region_publish_length(mapped__region *self, size_t length);
 
-/* The request that maps the region at `length` bytes; false if no address space
- * could hold it. */
-bool mapped__region_map_request(const mapped__region *self, size_t length,
-                                mapped__map_request *request);
+/* The request that maps `length` bytes of the region. */
+mapped__map_request mapped__region_map_request(const mapped__region *self,
+                                               size_t length);
 
 /* Frees the mappings that the region has moved away from, unless there is an
  * export, and but for the latest ones if the region keeps its addresses. */
@@ -496,7 +495,16 @@ mapped__region_check_recovered(mapped_region *region,
 /* Why the page `lost->first` is lost. */
 int mapped__region_fault_cause(mapped__region *self, const mapped__lost *lost);
 
-/* region_recover.c. Gets lost pages past the live length back, before a length
+/* region_recover.c: pages that are mapped anew. */
+
+/* Maps [start, end) of the mapping, whole pages, anew with more flags. */
+mapped_status mapped__region_map_anew(mapped__region *self, size_t start,
+                                      size_t end, unsigned added_flags);
+/* Maps them anew as they were. If that fails they count as lost. */
+void mapped__region_map_anew_or_lose(mapped__region *self, size_t start,
+                                     size_t end);
+
+/* Gets lost pages past the live length back, before a length
  * is published that reaches to them. Does nothing while an append is running,
  * because that must find out that its own pages were lost. */
 void mapped__region_recover_past_end(mapped__region *self);

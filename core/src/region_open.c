@@ -336,11 +336,13 @@ static mapped_status truncate_file(mapped__opening *o,
 static mapped_status map_file(mapped__opening *o, mapped__region *self,
                               mapped_error *error)
 {
-    mapped__map_request request;
     note_file(o, self);
-    if (!mapped__region_map_request(self, (size_t)o->length, &request))
+    if (o->length > SIZE_MAX - self->lead ||
+        o->options.reserve > SIZE_MAX - self->lead)
         return refuse_range(error, MAPPED_OVERFLOW, self->offset, o->length,
-                            SIZE_MAX);
+                            SIZE_MAX - self->lead);
+    mapped__map_request request =
+        mapped__region_map_request(self, (size_t)o->length);
     request.flags = map_flags(o->mode, &o->options);
     if (!self->by_path)
         request.flags |= MAPPED__MAP_APART;

@@ -51,10 +51,8 @@ static mapped_status restore_in(mapped__mapping *mapping,
 static mapped_status restore(mapped__region *self, const mapped__lost *lost,
                              intptr_t file, mapped_error *error)
 {
-    mapped__map_request request;
-    if (!mapped__region_map_request(self, self->length, &request))
-        return mapped__error_set_length(error, MAPPED_OVERFLOW, "recover",
-                                        self->length, SIZE_MAX);
+    mapped__map_request request =
+        mapped__region_map_request(self, self->length);
     request.file = file;
     mapped_status status = restore_in(&self->mapping, &request, lost, error);
     for (mapped__old_mapping *old = self->old_mappings;
@@ -124,6 +122,25 @@ void mapped__region_recover_past_end(mapped__region *self)
         return;
     (void)restore_all(self, self->file, false, NULL);
     mapped__guard_end_recovery(&self->guard);
+}
+
+mapped_status mapped__region_map_anew(mapped__region *self, size_t start,
+                                      size_t end, unsigned added_flags)
+{
+    mapped__map_request request =
+        mapped__region_map_request(self, self->length);
+    request.flags |= added_flags;
+    return mapped__map_restore(&self->mapping, &request, start, end - start,
+                               NULL);
+}
+
+void mapped__region_map_anew_or_lose(mapped__region *self, size_t start,
+                                     size_t end)
+{
+    const mapped__lost lost = {
+        .offset = start, .length = end - start, .first = start};
+    if (mapped__region_map_anew(self, start, end, 0) != MAPPED_OK)
+        mapped__guard_add_lost(&self->guard, &lost);
 }
 
 /* After a write-back that failed the system takes the pages for clean. One byte

@@ -210,7 +210,6 @@ static void replace_file(mapped__region *self, intptr_t file,
 static mapped_status change_file(mapped__region *self, intptr_t file,
                                  mapped__file_info *info, mapped_error *error)
 {
-    mapped__map_request request;
     mapped__mapping mapping;
     mapped__old_mapping *old = NULL;
     size_t length;
@@ -220,8 +219,7 @@ static mapped_status change_file(mapped__region *self, intptr_t file,
         status = check_alone(self, error);
     if (status != MAPPED_OK)
         return status;
-    if (!mapped__region_map_request(self, length, &request))
-        return mapped_error_set(error, MAPPED_OVERFLOW, "refresh");
+    mapped__map_request request = mapped__region_map_request(self, length);
     request.file = file;
     if (mapped__region_has_kept_pointers(self)) {
         old = calloc(1, sizeof *old);

@@ -55,10 +55,8 @@ static mapped_status check_resizable(const mapped__region *self,
 static mapped_status remap(mapped__region *self, size_t length, bool unshared,
                            mapped_error *error)
 {
-    mapped__map_request request;
-    if (!mapped__region_map_request(self, length, &request))
-        return mapped__error_set_length(error, MAPPED_OVERFLOW, "resize",
-                                        length, SIZE_MAX);
+    const mapped__map_request request =
+        mapped__region_map_request(self, length);
     return mapped__map_resize(&self->mapping, &request, unshared, error);
 }
 
@@ -90,10 +88,8 @@ static mapped_status map_with_reserve(const mapped__region *self, size_t length,
                                       mapped__mapping *mapping,
                                       mapped_error *error)
 {
-    mapped__map_request request;
-    if (!mapped__region_map_request(self, length, &request))
-        return mapped__error_set_length(error, MAPPED_OVERFLOW, "resize",
-                                        length, SIZE_MAX);
+    const mapped__map_request request =
+        mapped__region_map_request(self, length);
     mapped__map_request with_reserve = request;
     if (request.reserve == 0 &&
         mapped_multiply_size(request.length, 2, &with_reserve.reserve) &&
@@ -183,21 +179,12 @@ static mapped_status move_mapping(mapped__region *self, size_t length,
 
 /* The pages from `old_used` on are new. The system has made them by extending
  * the mapping of the last page. If that is a zero page in the place of a lost
- * one, they are zero pages too, so the file is mapped over them. If this fails
- * they are recorded as lost, and restored later. */
-static void restore_added_pages(mapped__region *self, size_t old_used)
+ * one, they are zero pages too, so the file is mapped over them. */
+static void map_file_over_added_pages(mapped__region *self, size_t old_used)
 {
-    const mapped__lost added = {.offset = old_used,
-                                .length = self->mapping.used - old_used,
-                                .first = old_used};
-    mapped__map_request request;
-    if (self->mapping.used <= old_used || self->file == MAPPED__NO_FILE ||
-        mapped__guard_count_unrestored(&self->guard) == 0)
-        return;
-    if (!mapped__region_map_request(self, self->length, &request) ||
-        mapped__map_restore(&self->mapping, &request, old_used, added.length,
-                            NULL) != MAPPED_OK)
-        mapped__guard_add_lost(&self->guard, &added);
+    if (self->mapping.used > old_used && self->file != MAPPED__NO_FILE &&
+        mapped__guard_count_unrestored(&self->guard) > 0)
+        mapped__region_map_anew_or_lose(self, old_used, self->mapping.used);
 }
 
 /* Growth in place is tried first, because it disturbs nobody. Nothing is to be
@@ -215,7 +202,7 @@ mapped_status mapped__region_extend(mapped__region *self, size_t length,
     mapped_status status = remap(self, length, false, error);
     if (status == MAPPED_BUSY)
         status = move_mapping(self, length, error);
-    restore_added_pages(self, old_used);
+    map_file_over_added_pages(self, old_used);
     mapped__region_guard(self);
     return status;
 }
