@@ -205,8 +205,7 @@ size_t mapped__lost_copy(const mapped__lost_list *lost_list, mapped__lost *list,
                          size_t capacity)
 {
     size_t n = lost_list->count < capacity ? lost_list->count : capacity;
-    for (size_t i = 0; i < n; i++)
-        list[i] = lost_list->list[i];
+    memcpy(list, lost_list->list, n * sizeof *list);
     return lost_list->count;
 }
 

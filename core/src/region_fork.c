@@ -76,8 +76,7 @@ void mapped__region_share_again(mapped__region *self)
     if (end <= start)
         return;
     mapped__region_map_anew_or_lose(self, start, end);
-    if (self->pages_protected)
-        mapped__region_protect_pages(self);
+    mapped__region_protect_pages(self);
 }
 
 /* Only this thread's appends are running in the child, and they will fail. They

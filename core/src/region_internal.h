@@ -91,7 +91,7 @@ typedef struct mapped__region {
     size_t flush_end;
 
     /* Protection: region_protect.c. */
-    bool pages_protected;           /* the system protects all pages */
+    bool protects_pages;            /* the system protects all pages */
     mapped__protection *protection; /* which bytes are protected; NULL before
                                      * any have been */
 
@@ -529,8 +529,8 @@ void mapped__region_list_protected(const mapped__region *self,
  * region doesn't have any more. */
 void mapped__region_shrink_protection(mapped__region *self, size_t length);
 
-/* Code that changes the pages of a protected region unprotects them before, if
- * `pages_protected` is set, and protects them again. MAPPED_SYSTEM. */
+/* Code that changes the pages unprotects them before, and protects them again.
+ * Both do nothing unless the system is to protect the pages. MAPPED_SYSTEM. */
 mapped_status mapped__region_unprotect_pages(mapped__region *self,
                                              mapped_error *error);
 void mapped__region_protect_pages(mapped__region *self);

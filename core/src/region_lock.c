@@ -53,18 +53,17 @@ size_t mapped_region_exports(const mapped_region *region)
 mapped_status mapped__region_busy(const mapped__region *self,
                                   const char *operation, mapped_error *error)
 {
-    const mapped_error_range range = {.length =
-                                          mapped_region_exports(&self->head)};
-    mapped_error_set_range(error, MAPPED_BUSY, operation, range);
-    return mapped__region_report_error(&self->head, operation, MAPPED_BUSY,
-                                       error);
+    const size_t exports = mapped_region_exports(&self->head);
+    mapped_status status =
+        mapped__error_set_length(error, MAPPED_BUSY, operation, exports, 0);
+    return mapped__region_report_error(&self->head, operation, status, error);
 }
 
 static mapped_status refuse_closed(const mapped_region *region,
                                    const char *operation, mapped_error *error)
 {
-    mapped_error_set(error, MAPPED_CLOSED, operation);
-    return mapped__region_report_error(region, operation, MAPPED_CLOSED, error);
+    mapped_status status = mapped_error_set(error, MAPPED_CLOSED, operation);
+    return mapped__region_report_error(region, operation, status, error);
 }
 
 static mapped_wait_hooks wait_hooks;

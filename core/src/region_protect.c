@@ -149,23 +149,19 @@ static mapped_status set_pages_writable(mapped__region *self, bool writable,
     return status;
 }
 
-/* Stray pointers may write to pages that the system fails to protect. All count
- * as protected even so, because some may be. */
+/* If the system fails to protect some pages, stray pointers may write there. */
 void mapped__region_protect_pages(mapped__region *self)
 {
-    assert(mapped_region_readonly(&self->head));
-    self->pages_protected = true;
-    (void)set_pages_writable(self, false, NULL);
+    assert(!self->protects_pages || mapped_region_readonly(&self->head));
+    if (self->protects_pages)
+        (void)set_pages_writable(self, false, NULL);
 }
 
 mapped_status mapped__region_unprotect_pages(mapped__region *self,
                                              mapped_error *error)
 {
-    if (!self->pages_protected)
-        return MAPPED_OK;
-    mapped_status status = set_pages_writable(self, true, error);
-    self->pages_protected = status != MAPPED_OK;
-    return status;
+    return self->protects_pages ? set_pages_writable(self, true, error)
+                                : MAPPED_OK;
 }
 
 void mapped__region_shrink_protection(mapped__region *self, size_t length)
@@ -229,8 +225,8 @@ mapped_status mapped__region_protect(mapped__region *self, size_t start,
         mapped__region_free_old_mappings(self);
         set_trait(self, MAPPED__TRAIT_READONLY, true);
         /* Can nobody be in the middle of a write, nor use a kept pointer? */
-        if (!self->wrapped && mapped__region_can_unmap(self))
-            mapped__region_protect_pages(self);
+        self->protects_pages = !self->wrapped && mapped__region_can_unmap(self);
+        mapped__region_protect_pages(self);
     }
     mapped__region_unlock(self);
     return status;
@@ -249,6 +245,8 @@ static mapped_status unprotect(mapped__region *self, stretch removed,
     remove_stretch(&list, removed);
     if (all_protected)
         status = mapped__region_unprotect_pages(self, error);
+    if (status == MAPPED_OK)
+        self->protects_pages = false;
     if (status == MAPPED_OK)
         status = set_list(self, &list, error);
     if (status == MAPPED_OK && all_protected)

@@ -97,8 +97,7 @@ static mapped_status open_and_restore(mapped__region *self, mapped_error *error)
     if (status != MAPPED_OK)
         return status;
     status = restore_all(self, file, true, error);
-    if (self->pages_protected)
-        mapped__region_protect_pages(self);
+    mapped__region_protect_pages(self);
     mapped__region_close_file(self, file);
     return status;
 }

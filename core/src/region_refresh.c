@@ -109,7 +109,6 @@ static mapped_status map_longer(mapped__region *self, size_t length,
 static mapped_status show_longer(mapped__region *self, size_t length,
                                  mapped_error *error)
 {
-    bool pages_protected = self->pages_protected;
     if (self->appends.invalidated > 0)
         return mapped__region_busy(self, "refresh", error);
     mapped_status status = mapped__region_unprotect_pages(self, error);
@@ -118,8 +117,7 @@ static mapped_status show_longer(mapped__region *self, size_t length,
     if (status == MAPPED_OK)
         mapped__region_recover_past_end(self);
     mapped__region_publish(self, status == MAPPED_OK ? length : self->length);
-    if (pages_protected)
-        mapped__region_protect_pages(self);
+    mapped__region_protect_pages(self);
     return status;
 }
 
@@ -148,12 +146,10 @@ static mapped_status show_shorter(mapped__region *self, size_t length,
     if (self->appends.capacity != 0 ||
         mapped__region_lock_exports(self, "refresh", NULL) != MAPPED_OK)
         return MAPPED_OK;
-    bool pages_protected = self->pages_protected;
     mapped_status status = mapped__region_unprotect_pages(self, error);
     if (status == MAPPED_OK)
         status = mapped__region_drop_pages(self, length, error);
-    if (pages_protected)
-        mapped__region_protect_pages(self);
+    mapped__region_protect_pages(self);
     return status;
 }
 
@@ -231,13 +227,11 @@ static mapped_status change_file(mapped__region *self, intptr_t file,
         free(old);
         return status;
     }
-    bool pages_protected = self->pages_protected;
     replace_file(self, file, info, &mapping, old);
     mapped__region_shrink_protection(self, 0);
     mapped__region_invalidate_appends(self);
     mapped__region_publish(self, length);
-    if (pages_protected)
-        mapped__region_protect_pages(self);
+    mapped__region_protect_pages(self);
     return MAPPED_OK;
 }
 

@@ -459,14 +459,12 @@ static mapped_status trim_spare_of_others(const mapped__region *self,
 static mapped_status change_length(mapped__region *self, size_t length,
                                    bool for_append, mapped_error *error)
 {
-    bool pages_protected = self->pages_protected;
     mapped_status status = mapped__region_unprotect_pages(self, error);
     if (status != MAPPED_OK)
         return status;
     status = length > self->length ? grow(self, length, for_append, error)
                                    : shrink(self, length, error);
-    if (pages_protected)
-        mapped__region_protect_pages(self);
+    mapped__region_protect_pages(self);
     return status;
 }
 
