@@ -1,15 +1,15 @@
 /* Exports: pointers that leave the library, and are read and written without
- * its checks. They are checked once, at their end: was a page of the slice lost
- * since the begin? There are two kinds.
+ * its checks. One check at the end makes up for them: was a page of the slice
+ * lost since the begin? There are two kinds.
  *
- * - A pointer: `data` is set. The region counts it. While the count isn't 0 the
- *   region doesn't close or shrink. It may move to grow: then the new mapping
- *   is the region's own as before, and the old one stays where it is, owned by
- *   the region, too, until the count is 0 (region_resize.c).
+ * - A pointer: `data` is set. The region counts it, and doesn't close or shrink
+ *   while the count isn't 0. If it moves to grow it gets a new mapping, and
+ *   keeps the old one, which the export shows, until the count is 0
+ *   (region_resize.c).
  *
  * - An operation: `data` is NULL. It is a long call of the library, which
- *   checks each of its accesses. It isn't counted, so the region may close
- *   meanwhile, but it holds a reference to it.
+ *   checks each of its accesses itself. It isn't counted, so the region may
+ *   close meanwhile; but it holds a reference, so the addresses stay.
  *
  * A page that was lost may have been recovered before the end. So an export
  * notes in `since` how many recoveries there had been when it began. */
@@ -25,9 +25,9 @@ static bool is_pointer(const mapped_export *exported)
     return exported->data != NULL;
 }
 
-/* The region is counted as exported from the first step on, so that it can't
- * shrink or close after the check of the slice. Pages that were lost and
- * recovered before the begin don't matter: so `since` is read last. */
+/* The export is counted first, so that the region can't shrink or close after
+ * the checks. `since` is read last, because pages that were lost and recovered
+ * before nobody has seen through this pointer. */
 mapped_status mapped_export_begin(mapped_slice slice, mapped_export *exported,
                                   mapped_error *error)
 {
@@ -59,8 +59,9 @@ void mapped_export_begin_operation(mapped_region *region,
     exported->since = mapped_region_recovery_count(region);
 }
 
-/* What is lost comes first and what was recovered second: a recovery moves
- * pages from the first list to the second, so this order misses none. */
+/* Looks at what is lost first and at what was recovered second: a recovery
+ * moves pages from the first list to the second, so this order misses none. The
+ * accesses of an operation have reported themselves what is lost now. */
 mapped_status mapped_export_check(const mapped_export *exported,
                                   mapped_error *error)
 {

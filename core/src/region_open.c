@@ -71,8 +71,6 @@ static mapped_status check_reserve(uint64_t reserve, uint64_t length,
                                     reserve);
 }
 
-#define OPEN_TOO_LONG "open: longer than the reserve"
-
 /* What every public function here returns through: gives an error the name of
  * the function and the path. Returns `status`. */
 static mapped_status report(const char *operation, const char *path,
@@ -94,6 +92,16 @@ static bool ends_with_file(const mapped_open_options *options)
     return options->length == MAPPED_LENGTH_TO_END;
 }
 
+static mapped_status check_length(const mapped_open_options *options,
+                                  uint64_t length, mapped_error *error)
+{
+    if (length > SIZE_MAX)
+        return refuse_range(error, MAPPED_OVERFLOW, options->offset, length,
+                            SIZE_MAX);
+    return check_reserve(options->reserve, length,
+                         "open: longer than the reserve", error);
+}
+
 /* Offsets are signed 64-bit in every system's file interface. */
 static mapped_status check_numbers(const mapped_open_options *options,
                                    mapped_error *error)
@@ -102,11 +110,10 @@ static mapped_status check_numbers(const mapped_open_options *options,
     if (!mapped_range_fits_u64(options->offset, length, INT64_MAX))
         return refuse_range(error, MAPPED_OVERFLOW, options->offset, length,
                             INT64_MAX);
-    if (length > SIZE_MAX || options->reserve > SIZE_MAX)
+    if (options->reserve > SIZE_MAX)
         return refuse_range(error, MAPPED_OVERFLOW, options->offset,
-                            length > SIZE_MAX ? length : options->reserve,
-                            SIZE_MAX);
-    return check_reserve(options->reserve, length, OPEN_TOO_LONG, error);
+                            options->reserve, SIZE_MAX);
+    return check_length(options, length, error);
 }
 
 static bool is_known_size(size_t given, size_t ours)
@@ -198,21 +205,18 @@ static mapped_status check_kind(const mapped__opening *o, mapped_error *error)
 }
 
 /* Sets `o->length`: that of the options, or what the file has after the offset.
- * Such a length meets its limits only here. */
+ */
 static mapped_status choose_length(mapped__opening *o, mapped_error *error)
 {
     uint64_t size = starts_empty(o->mode) ? 0 : o->data_end;
     uint64_t offset = o->options.offset;
     o->length = length_of(&o->options);
-    if (ends_with_file(&o->options)) {
-        if (offset > size)
-            return refuse_range(error, MAPPED_PAST_END, offset, 0, size);
-        o->length = size - offset;
-    }
-    if (o->length > SIZE_MAX)
-        return refuse_range(error, MAPPED_OVERFLOW, offset, o->length,
-                            SIZE_MAX);
-    return check_reserve(o->options.reserve, o->length, OPEN_TOO_LONG, error);
+    if (!ends_with_file(&o->options))
+        return MAPPED_OK;
+    if (offset > size)
+        return refuse_range(error, MAPPED_PAST_END, offset, 0, size);
+    o->length = size - offset;
+    return check_length(&o->options, o->length, error);
 }
 
 static mapped_status resize_file(mapped__opening *o, uint64_t from, uint64_t to,
