@@ -66,15 +66,15 @@ mapped_status mapped_export_check(const mapped_export *exported,
                                   mapped_error *error)
 {
     const mapped_slice slice = exported->slice;
+    const bool pointer = is_pointer(exported);
     const mapped__recovered_query recovered = {.offset = slice.offset,
                                                .length = slice.length,
                                                .since = exported->since,
-                                               .also_truncated =
-                                                   is_pointer(exported)};
+                                               .also_truncated = pointer};
     mapped_status status = MAPPED_OK;
     if (slice.region == NULL)
         return mapped_error_set(error, MAPPED_CLOSED, "export");
-    if (is_pointer(exported))
+    if (pointer)
         status = mapped__region_check_export(slice.region, slice.offset,
                                              slice.length, error);
     if (status == MAPPED_OK)

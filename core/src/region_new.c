@@ -9,8 +9,8 @@
 
 #include "region_internal.h"
 
-/* Clears all but the lists in the guard, which are most of the struct and begin
- * empty. */
+/* Clears all but the entries of the guard's two lists, which are most of the
+ * struct. Both lists are empty then. */
 static void clear(mapped__region *self)
 {
     memset(self, 0, offsetof(mapped__region, guard.lost_list.list));
@@ -23,7 +23,7 @@ size_t mapped_region_room(const char *name)
     if (name == NULL)
         return room;
     room += strlen(name) + 1;
-    if (name[0] != '/')
+    if (name[0] != '/') /* a directory may have to stand before it */
         return room + MAPPED__BASE_SIZE;
     bool can_be_shared = strchr(name + 1, '/') == NULL;
     return can_be_shared ? room + MAPPED__SHARED_PREFIX : room;
@@ -52,6 +52,7 @@ static mapped_status allocate(mapped__storage at, const char *name,
     return MAPPED_OK;
 }
 
+/* A struct in the caller's memory goes on answering, so it forgets the list. */
 void mapped__region_free_struct(mapped__region *self)
 {
     MAPPED__STORE(&self->head.traits_,
