@@ -27,12 +27,13 @@
 
 #define MAPPED__LIKELY(x) __builtin_expect(!!(x), 1)
 #define MAPPED__UNLIKELY(x) __builtin_expect(!!(x), 0)
-/* src/library/mapped.c makes symbols of the inline functions with another. */
+/* src/library/mapped.c defines it otherwise, so that the inline functions are
+ * symbols of the shared library, too. */
 #ifndef MAPPED__INLINE
 #    define MAPPED__INLINE static inline __attribute__((always_inline, unused))
 #endif
 #define MAPPED__NOINLINE __attribute__((noinline))
-/* A result that says whether what was done or read counts. */
+/* For a result that tells whether what was done or read is valid. */
 #define MAPPED__MUST_USE __attribute__((warn_unused_result))
 
 #define MAPPED__LOAD(p) __atomic_load_n((p), __ATOMIC_RELAXED)
@@ -40,8 +41,8 @@
 #define MAPPED__STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define MAPPED__STORE_RELEASE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 
-/* ThreadSanitizer has no model of a fence or of a plain load that another check
- * makes good; there the loads themselves are atomic. */
+/* ThreadSanitizer doesn't understand fences, nor plain loads that a later check
+ * finds to be valid or not. For it the loads themselves are atomic. */
 #if defined(__SANITIZE_THREAD__)
 #    define MAPPED__THREAD_SANITIZER 1
 #elif defined(__has_feature)

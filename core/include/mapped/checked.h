@@ -7,7 +7,7 @@
 MAPPED_BEGIN
 
 /* Is [offset, offset + n) inside [0, limit)? An empty range at the very end
- * is. No input overflows. */
+ * counts as inside. No input overflows. */
 MAPPED__INLINE bool mapped_range_fits(size_t offset, size_t n, size_t limit)
 {
     return n <= limit && offset <= limit - n;
