@@ -34,9 +34,7 @@ static bool is_missing(mapped_status status, const mapped_error *error)
            mapped__system_is_missing(error->os_error);
 }
 
-/* Finds how long the region is to be if the data of the file ends at
- * `data_end`.
- */
+/* Finds how long the region is to be if the file's data ends at `data_end`. */
 static mapped_status find_length(const mapped__region *self, uint64_t data_end,
                                  size_t *length, mapped_error *error)
 {
@@ -56,27 +54,28 @@ static mapped_status find_length(const mapped__region *self, uint64_t data_end,
 }
 
 /* Makes the last page of a private mapping show what the file has after the
- * first `old_length` bytes of the region. If the page was written to, it is a
- * copy, which doesn't show what was added to the file since. Otherwise it shows
- * that already; then nothing is stored to it, which would make it a copy. */
-static mapped_status fill_last_page(mapped__region *self, size_t old_length,
-                                    size_t length, mapped_error *error)
+ * region's last byte, up to `length`. If the page was written to, it is a copy,
+ * which doesn't show what was added to the file since. Otherwise it shows that
+ * already; then nothing is stored to it, which would make it a copy. */
+static mapped_status fill_last_page(mapped__region *self, size_t length,
+                                    mapped_error *error)
 {
     unsigned char bytes[1024];
     mapped_status status = MAPPED_OK;
-    size_t at = self->lead + old_length;
+    const size_t page = self->mapping.page;
+    size_t position = self->lead + self->length;
     size_t end = self->lead + length;
-    size_t page_end = at + (self->mapping.page - at % self->mapping.page);
-    if (self->mode != MAPPED_MODE_COPY || at % self->mapping.page == 0 ||
-        at >= self->mapping.used)
+    size_t page_end = position - position % page + page;
+    if (self->mode != MAPPED_MODE_COPY || position % page == 0 ||
+        position >= self->mapping.used)
         return MAPPED_OK;
     if (end > page_end)
         end = page_end;
-    for (size_t n; at < end && status == MAPPED_OK; at += n) {
-        unsigned char *target = self->mapping.address + at;
-        n = end - at < sizeof bytes ? end - at : sizeof bytes;
+    for (size_t n; position < end && status == MAPPED_OK; position += n) {
+        unsigned char *target = self->mapping.address + position;
+        n = end - position < sizeof bytes ? end - position : sizeof bytes;
         status = mapped__file_read_at(
-            self->file, self->offset - self->lead + at, bytes, n, error);
+            self->file, self->offset - self->lead + position, bytes, n, error);
         if (status == MAPPED_OK && memcmp(target, bytes, n) != 0)
             memcpy(target, bytes, n);
     }
@@ -97,7 +96,7 @@ static mapped_status map_longer(mapped__region *self, size_t length,
     if (is_mapped)
         return MAPPED_OK;
     mapped__region_free_old_mappings(self);
-    status = fill_last_page(self, self->length, length, error);
+    status = fill_last_page(self, length, error);
     return status == MAPPED_OK ? mapped__region_extend(self, length, error)
                                : status;
 }
@@ -121,10 +120,10 @@ static mapped_status show_longer(mapped__region *self, size_t length,
     return status;
 }
 
-/* Notes that the file was truncated at `length`, for exports that reach past
- * it. When they end they report this, whether they have met a lost page or
- * not: what they have read before, or have stored, is not in the file any more.
- */
+/* Notes that the file was truncated at `length`, on the list of recovered
+ * stretches, which exports look at when they end. Those that reach past
+ * `length` report it then, whether they have met a lost page or not: what they
+ * have read before, or have stored, is not in the file any more. */
 static void note_truncation(mapped__region *self, size_t length)
 {
     const mapped__lost lost = {.offset = self->lead + length,
@@ -136,7 +135,8 @@ static void note_truncation(mapped__region *self, size_t length)
 }
 
 /* Exports that reach past the new end go on, so the pages stay mapped for them:
- * they read zeros there and get MAPPED_FAULT when they end. */
+ * they read zeros there and get MAPPED_FAULT when they end. The pages stay also
+ * if there is a spare, because then the file still has them. */
 static mapped_status show_shorter(mapped__region *self, size_t length,
                                   mapped_error *error)
 {
