@@ -64,7 +64,7 @@ typedef struct mapped__region {
 
     /* The file. */
     intptr_t file;        /* MAPPED__NO_FILE if no descriptor is held */
-    uint64_t file_device; /* identifies the file together with the next */
+    uint64_t file_device; /* these two together identify the file */
     uint64_t file_serial;
     uint64_t refresh_limit;   /* refresh makes the region no longer than this;
                                * UINT64_MAX: it follows the file to its end */
@@ -78,16 +78,15 @@ typedef struct mapped__region {
                      * than a page */
     size_t length;  /* as head.live_, but of devices, too */
     size_t longest; /* the largest value that `length` has had */
-    mapped__old_mapping *old_mappings; /* freed when no export is left, if
-                                        * the region doesn't keep them */
+    mapped__old_mapping *old_mappings; /* the latest first; see
+                                        * mapped__region_free_old_mappings */
     size_t copied; /* how many bytes of old mappings are private memory */
 
     mapped__appends appends;
 
     /* The flushes that have failed. */
     int flush_error;    /* of the first one; 0: none has */
-    size_t flush_start; /* all of them together were to write these bytes of the
-                         * region */
+    size_t flush_start; /* they were to write bytes between these two */
     size_t flush_end;
 
     /* Protection: region_protect.c. */
@@ -100,8 +99,8 @@ typedef struct mapped__region {
     mapped_wrap_hook *hook;
     void *context;
 
-    const char *name; /* the path as the caller gave it, which is the end of
-                       * `path`; NULL if there is none */
+    const char *name; /* the path as the caller gave it: the end of `path`;
+                       * NULL: there is none */
 
     /* The guard's range is the mapping, so its offsets include `lead`. This
      * comes last, because the lists in it are not cleared by region_new.c. */

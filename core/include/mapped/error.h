@@ -48,22 +48,22 @@ typedef struct mapped_error {
     mapped_status status;
     int os_error;          /* errno (GetLastError on Windows), 0 if none */
     const char *operation; /* what was called, or why it was refused */
-    const char *call;      /* of the system, that failed; NULL if none did */
+    const char *call;      /* the system's call that failed; NULL: none did */
     uint64_t offset;       /* the offending position, in bytes */
-    uint64_t length;       /* the offending length in bytes; of MAPPED_BUSY the
-                            * number of exports; of MAPPED_SYSTEM how much a
-                            * file could not grow by, if that is known */
-    uint64_t limit;        /* what the position had to stay within; of a format
-                            * or layout the reason, and of MAPPED_READONLY, too:
-                            * MAPPED_READONLY_SLICE or 0 */
+    uint64_t length;       /* the offending length in bytes; with MAPPED_BUSY
+                            * the number of exports; with MAPPED_SYSTEM by how
+                            * many bytes a file could not grow, if known */
+    uint64_t limit;        /* what the position had to stay within; with
+                            * MAPPED_FORMAT and MAPPED_LAYOUT the reason; with
+                            * MAPPED_READONLY 0 or MAPPED_READONLY_SLICE */
     char path[MAPPED_ERROR_PATH_SIZE]; /* of the region's file, "" if none; of
                                         * a long one "..." and its end */
 } mapped_error;
 
-/* It is the slice that is to read only, by mapped_slice_toreadonly. */
+/* Not the region is read-only, but the slice (mapped_slice_toreadonly). */
 #define MAPPED_READONLY_SLICE 1u
 
-/* What mapped_error_set_range stores in the members of these names. */
+/* The numbers of an error, for mapped_error_set_range. */
 typedef struct mapped_error_range {
     uint64_t offset;
     uint64_t length;
@@ -103,12 +103,12 @@ mapped_status mapped__error_set_length(mapped_error *error,
                                        const char *operation, uint64_t length,
                                        uint64_t limit);
 
-/* Did it fail for want of memory, address space or descriptors, which programs
- * with a garbage collector may find some more of? */
+/* Was there too little memory, address space or descriptors? A program with a
+ * garbage collector may find some more of them. */
 bool mapped_error_is_shortage(const mapped_error *error);
 
-/* The name of what was called takes the place of what had failed in there,
- * unless `operation` says already what is wrong, as of a bad argument. */
+/* Makes `error->operation` the name of what was called, unless it says already
+ * what is wrong, as it does with a bad argument. */
 void mapped_error_set_operation(mapped_error *error, const char *operation);
 
 /* Copies the path, or the end of a long one, unless `error` is NULL. NULL:
