@@ -128,8 +128,7 @@ mapped_status mapped__slice_leave_slow(mapped_slice slice, size_t offset,
                                        size_t n, mapped_error *error)
 {
     mapped_status status = check_range(slice, offset, n, error);
-    if (status != MAPPED_OK ||
-        !(MAPPED__LOAD(&slice.region->state_) & MAPPED__STATE_LOST))
+    if (status != MAPPED_OK)
         return status;
     return mapped__region_check_lost(slice.region, slice.offset + offset, n,
                                      error);
