@@ -157,12 +157,12 @@ static int array_newindex(lua_State *L)
     mlua_array *self = check_array(L, 1);
     size_t index = mlua_check_span(L, 2, MLUA_REQUIRED, 1, (size_t)self->count);
     size_t offset = index * (size_t)self->stride;
-    const char *wrong;
+    const char *problem;
     mapped_value value;
     mapped_error error;
     if (self->item.kind != MAPPED_ITEM_ELEMENT) {
-        wrong = mlua_set_item(L, 3, self->bytes, offset, &self->item);
-        return wrong == NULL ? 0 : luaL_argerror(L, 3, wrong);
+        problem = mlua_set_item(L, 3, self->bytes, offset, &self->item);
+        return problem == NULL ? 0 : luaL_argerror(L, 3, problem);
     }
     value = mlua_check_value(L, 3, self->item.element);
     if (mapped_set(self->bytes, self->item.element, offset, value, &error) !=
@@ -227,7 +227,7 @@ static void fill_block(lua_State *L, const mapped_array *block,
     size_t n = (size_t)block->shape[0], i;
     for (i = 0; i < n; i++, bytes += block->item.size) {
         if (block->item.kind != MAPPED_ITEM_ELEMENT ||
-            !mlua_push_loaded(L, element, bytes))
+            !mlua_try_push_at(L, element, bytes))
             mlua_push_copy(L, &block->item, bytes);
         lua_rawseti(L, -2, (lua_Integer)(at + i) + 1);
     }
@@ -248,7 +248,7 @@ static int array_totable(lua_State *L)
     n = mlua_opt_range(L, 2, (size_t)copy.count, &first);
     block_items =
         copy.item.size < BLOCK_BYTES ? BLOCK_BYTES / copy.item.size : 1;
-    bytes = mlua_take_room(L, room, sizeof room, n > 0 ? copy.item.size : 0);
+    bytes = mlua_scratch(L, room, sizeof room, n > 0 ? copy.item.size : 0);
     lua_createtable(L, n < INT32_MAX ? (int)n : 0, 0);
     block = mlua_core_array(&copy);
     for (at = 0; at < n; at += block_items) {
@@ -291,11 +291,11 @@ static void convert_values(lua_State *L, const mapped_item *item, size_t n,
     int top = lua_gettop(L) + 1;
     size_t i;
     for (i = 0; i < n; i++) {
-        const char *wrong;
+        const char *problem;
         lua_geti(L, 2, (lua_Integer)i + 1);
-        wrong = mlua_convert(L, top, item, to + i * item->size);
-        if (wrong != NULL) {
-            lua_pushfstring(L, "element %I: %s", (LUAI_UACINT)i + 1, wrong);
+        problem = mlua_convert_item(L, top, item, to + i * item->size);
+        if (problem != NULL) {
+            lua_pushfstring(L, "element %I: %s", (LUAI_UACINT)i + 1, problem);
             luaL_argerror(L, 2, lua_tostring(L, -1));
         }
         lua_pop(L, 1);

@@ -122,8 +122,7 @@ static int unpack_steps(lua_State *L, mapped_slice slice, size_t offset)
     const mapped_fields *fields;
     mapped_error error;
     size_t count = 0;
-    if (lua_gettop(L) > 3)
-        lua_settop(L, 3);
+    mlua_pop_metatable(L, 3);
     mlua_check_string(L, 2, NULL);
     fields = mlua_push_compiled(L, MLUA_FORMAT, 2)->fields;
     for (;;) {
@@ -149,7 +148,7 @@ static size_t push_plain(lua_State *L, const mapped_fields *fields,
         mapped_slice_try_enter(slice, offset, fields->size);
     size_t i = 0;
     while (p != NULL && i < fields->count &&
-           mlua_push_loaded(L, fields->fields[i].item.element,
+           mlua_try_push_at(L, fields->fields[i].item.element,
                             p + fields->fields[i].offset))
         i++;
     return i;

@@ -224,14 +224,14 @@ int mlua_record_index(lua_State *L)
 
 static int record_newindex(lua_State *L)
 {
-    const char *wrong;
+    const char *problem;
     const mlua_record *self = check_record(L, 1);
     const mapped_field *field = check_field(L, self);
     luaL_checkany(L, 3);
     lua_settop(L, 3);
-    wrong = mlua_set_item(L, 3, self->bytes, field->offset, &field->item);
-    if (wrong != NULL)
-        return luaL_error(L, "%s", mlua_push_wrong(L, field, wrong));
+    problem = mlua_set_item(L, 3, self->bytes, field->offset, &field->item);
+    if (problem != NULL)
+        return luaL_error(L, "%s", mlua_push_field_problem(L, field, problem));
     return 0;
 }
 

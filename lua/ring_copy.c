@@ -170,7 +170,7 @@ static mapped_status push_next(lua_State *L, const mlua_ring *self,
     do {
         size = n;
         lua_settop(L, top);
-        bytes = mlua_take_room(L, room, sizeof room, size);
+        bytes = mlua_scratch(L, room, sizeof room, size);
         check_receiver(L, self);
         do {
             n = 0;
@@ -302,7 +302,7 @@ static int ring_recv_many(lua_State *L)
         batch.most = batch.count;
         batch.room = batch.length;
         lua_settop(L, 1);
-        batch.bytes = mlua_take_room(L, room, sizeof room, batch.room);
+        batch.bytes = mlua_scratch(L, room, sizeof room, batch.room);
         check_receiver(L, self);
         do
             status = take(&self->core, &batch, wait.turn, &error);

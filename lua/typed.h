@@ -56,6 +56,13 @@ int mlua_push_subarray(lua_State *L, const char *operation,
 int mlua_push_cast(lua_State *L, const char *operation, mapped_slice slice,
                    const mapped_item *item);
 
+/* Pops the metatable that mlua_check_self may have left above the arguments. */
+MAPPED__INLINE void mlua_pop_metatable(lua_State *L, int max_count)
+{
+    if (lua_gettop(L) > max_count)
+        lua_settop(L, max_count);
+}
+
 /* Do other bytes lie between the items? */
 MAPPED__INLINE bool mlua_is_strided(const mlua_array *array)
 {
@@ -67,13 +74,15 @@ void mlua_push_value(lua_State *L, const mapped_element *element,
                      mapped_value value);
 
 /* value.c: pushes the value of an element at `p`, plain memory. Returns false
- * and pushes nothing for an integer that is too large for a number of Lua. */
-bool mlua_push_other(lua_State *L, const mapped_element *element,
-                     const void *p);
+ * and pushes nothing for an integer of more than 8 bytes whose value has more.
+ * Only a `char` allocates. */
+bool mlua_try_push_rare(lua_State *L, const mapped_element *element,
+                        const void *p);
 
-/* The same; the most common elements are inline. Only a `char` allocates. */
+/* The same; the most common elements are inline. In a Lua without integers it
+ * also returns false for one of 8 bytes that no double is equal to. */
 MAPPED__INLINE bool
-mlua_push_loaded(lua_State *L, const mapped_element *element, const void *p)
+mlua_try_push_at(lua_State *L, const mapped_element *element, const void *p)
 {
     switch (element->form) {
     case MAPPED_FORM_I8:
@@ -107,13 +116,13 @@ mlua_push_loaded(lua_State *L, const mapped_element *element, const void *p)
         return true;
     }
     default:
-        return mlua_push_other(L, element, p);
+        return mlua_try_push_rare(L, element, p);
     }
 }
 
 /* value.c: pushes the element at `offset` of a slice, or raises. */
-void mlua_push_slow(lua_State *L, mapped_slice slice, size_t offset,
-                    const mapped_element *element);
+void mlua_push_element_slow(lua_State *L, mapped_slice slice, size_t offset,
+                            const mapped_element *element);
 
 /* The same; an access that succeeds is inline. */
 MAPPED__INLINE void mlua_push_element(lua_State *L, mapped_slice slice,
@@ -122,12 +131,12 @@ MAPPED__INLINE void mlua_push_element(lua_State *L, mapped_slice slice,
 {
     const unsigned char *p =
         mapped_slice_try_enter(slice, offset, element->size);
-    if (MAPPED__LIKELY(p != NULL && mlua_push_loaded(L, element, p))) {
+    if (MAPPED__LIKELY(p != NULL && mlua_try_push_at(L, element, p))) {
         if (MAPPED__LIKELY(mapped_slice_try_leave(slice)))
             return;
         lua_pop(L, 1);
     }
-    mlua_push_slow(L, slice, offset, element);
+    mlua_push_element_slow(L, slice, offset, element);
 }
 
 /* value.c: pushes the item at `offset` of a slice of the object at `arg`: a
@@ -136,7 +145,7 @@ MAPPED__INLINE void mlua_push_element(lua_State *L, mapped_slice slice,
 void mlua_push_item(lua_State *L, int arg, mapped_slice slice, size_t offset,
                     const mapped_item *item);
 
-/* value.c: pushes a copy of the item at `p`, plain memory on the stack: a
+/* value.c: pushes a copy of the item at `p`, plain memory on the C stack: a
  * value, or a table of values. */
 void mlua_push_copy(lua_State *L, const mapped_item *item,
                     const unsigned char *p);
@@ -162,24 +171,26 @@ const char *mlua_push_misfit(lua_State *L, int index,
 const char *mlua_push_fields(lua_State *L, const mapped_fields *fields);
 
 /* value.c: stores the value at `index`, a positive one, as an item at `to`,
- * plain memory on the stack; bytes between fields are left as they are. Returns
- * NULL; or pushes and returns what is wrong with the value. Reading a table may
- * run any code. */
-const char *mlua_convert(lua_State *L, int index, const mapped_item *item,
-                         unsigned char *to);
+ * plain memory; bytes between fields are left as they are. Returns NULL; or
+ * pushes and returns what is wrong with the value. Reading a table may run any
+ * code. */
+const char *mlua_convert_item(lua_State *L, int index, const mapped_item *item,
+                              unsigned char *to);
 
 /* value.c: the same for an item in a slice; raises if the access fails. */
 const char *mlua_set_item(lua_State *L, int index, mapped_slice slice,
                           size_t offset, const mapped_item *item);
 
-/* value.c: returns `n` bytes of memory that stay until the caller returns:
- * `room`, if its `capacity` is enough, else a userdata, which is pushed. */
-unsigned char *mlua_take_room(lua_State *L, void *room, size_t capacity,
-                              size_t n);
+/* value.c: returns memory for `n` bytes that the caller needs until it returns:
+ * `room`, which has `capacity` bytes, if that is enough; else a userdata, which
+ * is pushed. */
+unsigned char *mlua_scratch(lua_State *L, void *room, size_t capacity,
+                            size_t n);
 
-/* value.c: pushes and returns what is wrong, after the name of the field. */
-const char *mlua_push_wrong(lua_State *L, const mapped_field *field,
-                            const char *wrong);
+/* value.c: pushes and returns the text of a problem, with the name of the field
+ * before it. */
+const char *mlua_push_field_problem(lua_State *L, const mapped_field *field,
+                                    const char *problem);
 
 /* value.c: raises an error that says that none of the fields has the name at
  * `index`. */

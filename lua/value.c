@@ -1,10 +1,19 @@
-/* Turns Lua's values into bytes in memory and back, in one switch each way,
- * over the element's form or the item's kind. Get and set, arrays, records,
- * pack and unpack all use it. */
+/* Turns bytes in memory into Lua's values and back. An element is one number,
+ * boolean or char; an item is an element, a text, a record, or several of them.
+ * The first half pushes values, the second converts values that a script gave,
+ * and the methods get and set are last.
+ *
+ * Each half has one switch over the element's kind and one over the item's
+ * kind, which everything else comes down to: get and set, arrays, records, pack
+ * and unpack.
+ *
+ * Invariant: a value is converted completely before any of it is stored,
+ * because its conversion may run any code. */
 #include "cache.h"
 #include "typed.h"
 
-#define SHORT_BYTES 64
+/* The bytes of most items and texts fit in so many on the C stack. */
+#define ROOM_BYTES 256
 
 void mlua_push_value(lua_State *L, const mapped_element *element,
                      mapped_value value)
@@ -25,7 +34,8 @@ void mlua_push_value(lua_State *L, const mapped_element *element,
     }
 }
 
-bool mlua_push_other(lua_State *L, const mapped_element *element, const void *p)
+bool mlua_try_push_rare(lua_State *L, const mapped_element *element,
+                        const void *p)
 {
     mapped_value value;
     if (element->load(element, p, &value) != MAPPED_OK)
@@ -34,8 +44,8 @@ bool mlua_push_other(lua_State *L, const mapped_element *element, const void *p)
     return true;
 }
 
-void mlua_push_slow(lua_State *L, mapped_slice slice, size_t offset,
-                    const mapped_element *element)
+void mlua_push_element_slow(lua_State *L, mapped_slice slice, size_t offset,
+                            const mapped_element *element)
 {
     mapped_value value;
     mapped_error error;
@@ -44,8 +54,7 @@ void mlua_push_slow(lua_State *L, mapped_slice slice, size_t offset,
     mlua_push_value(L, element, value);
 }
 
-unsigned char *mlua_take_room(lua_State *L, void *room, size_t capacity,
-                              size_t n)
+unsigned char *mlua_scratch(lua_State *L, void *room, size_t capacity, size_t n)
 {
     return n > capacity ? lua_newuserdatauv(L, n, 0) : room;
 }
@@ -53,8 +62,8 @@ unsigned char *mlua_take_room(lua_State *L, void *room, size_t capacity,
 static void push_text(lua_State *L, mapped_slice slice, size_t offset,
                       const mapped_item *item)
 {
-    unsigned char room[SHORT_BYTES];
-    unsigned char *bytes = mlua_take_room(L, room, sizeof room, item->size);
+    unsigned char room[ROOM_BYTES];
+    unsigned char *bytes = mlua_scratch(L, room, sizeof room, item->size);
     mapped_error error;
     if (mapped_item_read(slice, item, offset, bytes, &error) != MAPPED_OK)
         mlua_raise_in(L, "get", &error);
@@ -75,25 +84,25 @@ static mapped_slice item_slice(lua_State *L, mapped_slice slice, size_t offset,
     return bytes;
 }
 
-/* Pushes an Array over the field, in place. */
+/* Pushes the elements or records of the item, in place. */
 static void push_array(lua_State *L, int arg, mapped_slice slice, size_t offset,
                        const mapped_item *item)
 {
-    mlua_array shape = {.bytes = item_slice(L, slice, offset, item),
+    mlua_array array = {.bytes = item_slice(L, slice, offset, item),
                         .item = mapped_item_single(item),
                         .count = (ptrdiff_t)item->count};
-    shape.stride = (ptrdiff_t)shape.item.size;
-    mlua_push_array(L, arg, &shape);
+    array.stride = (ptrdiff_t)array.item.size;
+    mlua_push_array(L, arg, &array);
 }
 
+/* Pushes the record, in place. */
 static void push_record(lua_State *L, int arg, mapped_slice slice,
                         size_t offset, const mapped_item *item)
 {
-    mapped_slice bytes = item_slice(L, slice, offset, item);
-    const mapped_fields *fields = item->record;
+    const mlua_record record = {item_slice(L, slice, offset, item),
+                                item->record};
     mlua_record *self = lua_newuserdatauv(L, sizeof *self, 2);
-    self->bytes = bytes;
-    self->fields = fields;
+    *self = record;
     mlua_set_owner(L, arg);
     lua_getiuservalue(L, arg, 2);
     lua_setiuservalue(L, -2, 2);
@@ -154,8 +163,10 @@ void mlua_push_copy(lua_State *L, const mapped_item *item,
     const char *text;
     switch ((mapped_item_kind)item->kind) {
     case MAPPED_ITEM_ELEMENT:
-        if (!mlua_push_loaded(L, item->element, p) &&
-            !mlua_push_other(L, item->element, p))
+        /* In a Lua without integers the first leaves a 64-bit integer that is
+         * no double to the second. */
+        if (!mlua_try_push_at(L, item->element, p) &&
+            !mlua_try_push_rare(L, item->element, p))
             luaL_error(L, "%d-byte integer does not fit into Lua Integer",
                        (int)item->size);
         break;
@@ -175,21 +186,22 @@ void mlua_push_copy(lua_State *L, const mapped_item *item,
 void mlua_push_bytes(lua_State *L, const char *operation, mapped_slice slice,
                      size_t offset, size_t n)
 {
-    char bytes[4 * SHORT_BYTES];
+    char room[ROOM_BYTES];
     luaL_Buffer buffer;
     mapped_error error;
-    char *to = bytes;
-    if (n > sizeof bytes)
-        to = luaL_buffinitsize(L, &buffer, n);
+    bool fits = n <= sizeof room;
+    char *to = fits ? room : luaL_buffinitsize(L, &buffer, n);
     if (mapped_read(slice, offset, to, n, &error) != MAPPED_OK)
         mlua_raise_in(L, operation, &error);
-    if (n > sizeof bytes)
-        luaL_pushresultsize(&buffer, n);
+    if (fits)
+        lua_pushlstring(L, room, n);
     else
-        lua_pushlstring(L, bytes, n);
+        luaL_pushresultsize(&buffer, n);
 }
 
-/* From here on: from Lua's values to bytes. */
+/* From here on values of a script become bytes. A conversion that can fail
+ * returns NULL, or the text of what is wrong, for the caller to put the name of
+ * a field before it. */
 
 const mapped_element *mlua_check_element(lua_State *L, int arg)
 {
@@ -204,10 +216,11 @@ const mapped_element *mlua_check_element(lua_State *L, int arg)
     return found->element;
 }
 
-/* Returns NULL, or what is expected instead of the value at `index`. */
-MAPPED__INLINE const char *to_value(lua_State *L, int index,
-                                    const mapped_element *element,
-                                    mapped_value *value)
+/* Sets `*value` and returns NULL; or returns the name of the type that is
+ * expected instead of that of the value at `index`. */
+MAPPED__INLINE const char *convert_value(lua_State *L, int index,
+                                         const mapped_element *element,
+                                         mapped_value *value)
 {
     int is_valid = 1;
     size_t length;
@@ -235,10 +248,11 @@ mapped_value mlua_check_value(lua_State *L, int arg,
                               const mapped_element *element)
 {
     mapped_value value = {0};
-    const char *expected = to_value(L, arg, element, &value);
+    const char *expected = convert_value(L, arg, element, &value);
     if (MAPPED__LIKELY(expected == NULL))
         return value;
-    if (element->kind <= MAPPED_KIND_UNSIGNED)
+    if (element->kind == MAPPED_KIND_SIGNED ||
+        element->kind == MAPPED_KIND_UNSIGNED)
         mlua_raise_integer(L, arg);
     mlua_raise_type(L, arg, expected);
     return value;
@@ -252,9 +266,9 @@ int mlua_raise_value(lua_State *L, int arg, const mapped_element *element,
     return luaL_argerror(L, arg, mlua_push_misfit(L, arg, element));
 }
 
-static const char *expected(lua_State *L, int index, const char *what)
+static const char *push_expected(lua_State *L, int index, const char *type)
 {
-    return lua_pushfstring(L, "%s expected, got %s", what,
+    return lua_pushfstring(L, "%s expected, got %s", type,
                            luaL_typename(L, index));
 }
 
@@ -263,9 +277,9 @@ static const char *convert_element(lua_State *L, int index,
                                    unsigned char *to)
 {
     mapped_value value;
-    const char *what = to_value(L, index, element, &value);
-    if (what != NULL)
-        return expected(L, index, what);
+    const char *expected = convert_value(L, index, element, &value);
+    if (expected != NULL)
+        return push_expected(L, index, expected);
     if (element->store(element, to, value) == MAPPED_OK)
         return NULL;
     return mlua_push_misfit(L, index, element);
@@ -280,16 +294,16 @@ MAPPED__NOINLINE static const char *convert_text(lua_State *L, int index,
     mlua_copy_to_string(L, "set", index);
     text = lua_tolstring(L, index, &length);
     if (text == NULL)
-        return expected(L, index, "string");
+        return push_expected(L, index, "string");
     if (mapped_item_store_bytes(item, to, text, length))
         return NULL;
     return lua_pushfstring(L, "%I bytes do not fit char[%I]",
                            (LUAI_UACINT)length, (LUAI_UACINT)item->count);
 }
 
-/* Leaves the text on top of the stack as the only value above `top`: a wrong
- * value may lie 16 levels deep, and each level has asked for room once. */
-static const char *keep_wrong(lua_State *L, int top)
+/* Pops all values above `top` but the text on top of the stack. Each level of
+ * records in records has asked once for room on the stack, for itself alone. */
+static const char *keep_problem(lua_State *L, int top)
 {
     lua_replace(L, top + 1);
     lua_settop(L, top + 1);
@@ -297,8 +311,8 @@ static const char *keep_wrong(lua_State *L, int top)
 }
 
 /* Converts an Array of ours, or a table that is read raw, with exactly
- * item->count values. What isn't inline keeps mlua_convert short for numbers.
- */
+ * item->count values. It isn't inline, so that mlua_convert_item stays short
+ * for numbers. */
 MAPPED__NOINLINE static const char *convert_sequence(lua_State *L, int index,
                                                      const mapped_item *item,
                                                      unsigned char *to)
@@ -306,30 +320,31 @@ MAPPED__NOINLINE static const char *convert_sequence(lua_State *L, int index,
     const mapped_item single = mapped_item_single(item);
     const mlua_array *array = mlua_test_array(L, index);
     const int top = lua_gettop(L);
-    const char *wrong = NULL;
+    const char *problem = NULL;
     size_t i, count;
     luaL_checkstack(L, LUA_MINSTACK, NULL);
     if (array == NULL && !lua_istable(L, index))
-        return expected(L, index,
-                        single.record != NULL ? "table or mapped.Records"
-                                              : "table or mapped.Array");
+        return push_expected(L, index,
+                             single.record != NULL ? "table or mapped.Records"
+                                                   : "table or mapped.Array");
     count = array != NULL ? (size_t)array->count : lua_rawlen(L, index);
     if (count != item->count)
         return lua_pushfstring(L, "%I values expected, got %I",
                                (LUAI_UACINT)item->count, (LUAI_UACINT)count);
-    for (i = 0; i < count && wrong == NULL; i++) {
+    for (i = 0; i < count && problem == NULL; i++) {
         if (array != NULL)
             lua_geti(L, index, (lua_Integer)i + 1);
         else
             lua_rawgeti(L, index, (lua_Integer)i + 1);
-        wrong = mlua_convert(L, lua_gettop(L), &single, to + i * single.size);
-        if (wrong == NULL)
+        problem =
+            mlua_convert_item(L, lua_gettop(L), &single, to + i * single.size);
+        if (problem == NULL)
             lua_pop(L, 1);
     }
-    if (wrong == NULL)
+    if (problem == NULL)
         return NULL;
-    lua_pushfstring(L, "value %I: %s", (LUAI_UACINT)i, wrong);
-    return keep_wrong(L, top);
+    lua_pushfstring(L, "value %I: %s", (LUAI_UACINT)i, problem);
+    return keep_problem(L, top);
 }
 
 /* Raises for a name in the table that no field has: its value would be lost. */
@@ -347,7 +362,7 @@ static void check_names(lua_State *L, int index, const mapped_fields *fields)
     }
 }
 
-/* Raises for a field of a Record that the target has not. */
+/* The same for the names of a Record's fields. */
 static void check_fields(lua_State *L, const mapped_fields *from,
                          const mapped_fields *to)
 {
@@ -361,11 +376,12 @@ static void check_fields(lua_State *L, const mapped_fields *from,
     }
 }
 
-const char *mlua_push_wrong(lua_State *L, const mapped_field *field,
-                            const char *wrong)
+const char *mlua_push_field_problem(lua_State *L, const mapped_field *field,
+                                    const char *problem)
 {
     lua_pushlstring(L, field->name, field->name_length);
-    return lua_pushfstring(L, "field '%s': %s", mlua_push_short(L, -1), wrong);
+    return lua_pushfstring(L, "field '%s': %s", mlua_push_short(L, -1),
+                           problem);
 }
 
 int mlua_raise_field(lua_State *L, const mapped_fields *fields, int index)
@@ -388,24 +404,24 @@ MAPPED__NOINLINE static const char *convert_record(lua_State *L, int index,
     else if (lua_istable(L, index))
         check_names(L, index, fields);
     else
-        return expected(L, index, "table or mapped.Record");
+        return push_expected(L, index, "table or mapped.Record");
     for (i = 0; i < fields->count; i++) {
         const mapped_field *field = &fields->fields[i];
-        const char *wrong;
+        const char *problem;
         lua_getfield(L, index, field->name);
-        wrong =
-            mlua_convert(L, lua_gettop(L), &field->item, to + field->offset);
-        if (wrong != NULL) {
-            mlua_push_wrong(L, field, wrong);
-            return keep_wrong(L, top);
+        problem = mlua_convert_item(L, lua_gettop(L), &field->item,
+                                    to + field->offset);
+        if (problem != NULL) {
+            mlua_push_field_problem(L, field, problem);
+            return keep_problem(L, top);
         }
         lua_pop(L, 1);
     }
     return NULL;
 }
 
-const char *mlua_convert(lua_State *L, int index, const mapped_item *item,
-                         unsigned char *to)
+const char *mlua_convert_item(lua_State *L, int index, const mapped_item *item,
+                              unsigned char *to)
 {
     switch ((mapped_item_kind)item->kind) {
     case MAPPED_ITEM_ELEMENT:
@@ -420,43 +436,40 @@ const char *mlua_convert(lua_State *L, int index, const mapped_item *item,
     }
 }
 
-/* The value is converted completely before any of it is stored. */
 const char *mlua_set_item(lua_State *L, int index, mapped_slice slice,
                           size_t offset, const mapped_item *item)
 {
-    unsigned char room[4 * SHORT_BYTES];
-    unsigned char *bytes = mlua_take_room(L, room, sizeof room, item->size);
-    const char *wrong = mlua_convert(L, index, item, bytes);
+    unsigned char room[ROOM_BYTES];
+    unsigned char *bytes = mlua_scratch(L, room, sizeof room, item->size);
+    const char *problem = mlua_convert_item(L, index, item, bytes);
     mapped_error error;
-    if (wrong == NULL &&
+    if (problem == NULL &&
         mapped_item_write(slice, item, offset, bytes, &error) != MAPPED_OK)
         mlua_raise_in(L, "set", &error);
-    return wrong;
+    return problem;
 }
 
-/* The method get in all cases. mlua_check_self may have left a metatable above
- * the arguments. */
+/* The method get in all cases. */
 static int get_slow(lua_State *L)
 {
     mapped_slice slice;
     const mapped_element *element;
-    if (lua_gettop(L) > 3)
-        lua_settop(L, 3);
+    size_t offset;
+    mlua_pop_metatable(L, 3);
     slice = mlua_check_open_self(L, 3);
     element = mlua_check_element(L, 2);
-    mlua_push_slow(L, slice,
-                   mlua_check_span(L, 3, 1, element->size, slice.length),
-                   element);
+    offset = mlua_check_span(L, 3, 1, element->size, slice.length);
+    mlua_push_element_slow(L, slice, offset, element);
     return 1;
 }
 
-/* The method get, where the code is in the cache, the position is given as an
- * integer and the access succeeds; everything else is left to get_slow. */
+/* The method get, where the code is in the cache and the access succeeds;
+ * everything else is left to get_slow. */
 static int typed_get(lua_State *L)
 {
     const mapped_slice *self = mlua_check_self(L, 3);
-    mapped_slice slice = mlua_view_bytes(self);
-    const mlua_compiled *found = mlua_find_compiled(
+    const mapped_slice slice = mlua_view_bytes(self);
+    const mlua_compiled *code = mlua_find_compiled(
         mlua_owner(self)->cache, MLUA_CODE, lua_tolstring(L, 2, NULL));
     int is_integer;
     lua_Integer i = lua_tointegerx(L, 3, &is_integer);
@@ -464,15 +477,16 @@ static int typed_get(lua_State *L)
     size_t offset;
     if (!is_integer && lua_isnoneornil(L, 3))
         i = 1;
-    if (MAPPED__UNLIKELY(found == NULL ||
+    /* What is no position leaves `i` at 0, and that is none. */
+    if (MAPPED__UNLIKELY(code == NULL ||
                          !mlua_position(i, slice.length, &offset)))
         return get_slow(L);
-    p = mapped_slice_try_enter(slice, offset, found->element->size);
-    if (MAPPED__UNLIKELY(p == NULL || !mlua_push_loaded(L, found->element, p)))
+    p = mapped_slice_try_enter(slice, offset, code->element->size);
+    if (MAPPED__UNLIKELY(p == NULL || !mlua_try_push_at(L, code->element, p)))
         return get_slow(L);
     if (MAPPED__LIKELY(mapped_slice_try_leave(slice)))
         return 1;
-    lua_pop(L, 1);
+    lua_pop(L, 1); /* the value, which doesn't count */
     return get_slow(L);
 }
 
