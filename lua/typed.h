@@ -56,7 +56,29 @@ int mlua_push_subarray(lua_State *L, const char *operation,
 int mlua_push_cast(lua_State *L, const char *operation, mapped_slice slice,
                    const mapped_item *item);
 
-/* Pops the metatable that mlua_check_self may have left above the arguments. */
+/* value.c: the rest of mlua_check_full_self. If `self` isn't NULL, its
+ * metatable has been pushed. */
+const mapped_slice *mlua_check_full_self_slow(lua_State *L,
+                                              const mapped_slice *self,
+                                              int max_count);
+
+/* Like mlua_check_self, which leaves a metatable on the stack, too, and quicker
+ * where all arguments are given: then, and only then, the metatable lies at
+ * `max_count` + 1, so looking for it there also counts the arguments. */
+MAPPED__INLINE const mapped_slice *mlua_check_full_self(lua_State *L,
+                                                        int max_count)
+{
+    const mapped_slice *self = mlua_push_metatable(L, 1);
+    const void *found = lua_topointer(L, max_count + 1); /* NULL: nothing */
+    if (MAPPED__LIKELY(
+            self != NULL && found != NULL &&
+            (found == MAPPED__LOAD(&mlua_first_metatables[MLUA_REGION]) ||
+             found == MAPPED__LOAD(&mlua_first_metatables[MLUA_SLICE]))))
+        return self;
+    return mlua_check_full_self_slow(L, self, max_count);
+}
+
+/* Pops the metatable that these checks may have left above the arguments. */
 MAPPED__INLINE void mlua_pop_metatable(lua_State *L, int max_count)
 {
     if (lua_gettop(L) > max_count)

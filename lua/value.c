@@ -449,6 +449,16 @@ const char *mlua_set_item(lua_State *L, int index, mapped_slice slice,
     return problem;
 }
 
+const mapped_slice *
+mlua_check_full_self_slow(lua_State *L, const mapped_slice *self, int max_count)
+{
+    if (self == NULL || !mlua_is_view(L))
+        mlua_raise_type(L, 1, MLUA_VIEW_TYPES);
+    lua_pop(L, 1);
+    mlua_at_most(L, max_count);
+    return self;
+}
+
 /* The method get in all cases. */
 static int get_slow(lua_State *L)
 {
@@ -467,7 +477,7 @@ static int get_slow(lua_State *L)
  * everything else is left to get_slow. */
 static int typed_get(lua_State *L)
 {
-    const mapped_slice *self = mlua_check_self(L, 3);
+    const mapped_slice *self = mlua_check_full_self(L, 3);
     const mapped_slice slice = mlua_view_bytes(self);
     const mlua_compiled *code = mlua_find_compiled(
         mlua_owner(self)->cache, MLUA_CODE, lua_tolstring(L, 2, NULL));
