@@ -1,14 +1,24 @@
-/* pack and unpack: string.pack's language on the bytes of a view, with the
- * errors of string.pack and string.unpack. */
+/* The methods pack and unpack: string.pack's language on the bytes of a view,
+ * with the errors of string.pack and string.unpack.
+ *
+ * A format compiles to fields, which the cache keeps. A plain format, of a few
+ * numbers at fixed offsets, is one access to the bytes of all fields. Every
+ * other one, whose later offsets may depend on the data, is done by the core's
+ * functions for fields, value by value; and so is a plain one that fails, to
+ * find the value that an error is about.
+ *
+ * Invariant: pack converts all values before it stores any, because a
+ * conversion may run any code. */
 #include "cache.h"
 #include "typed.h"
 
 #define NO_ARGUMENT 0
+#define FIRST_VALUE 4 /* the argument of pack */
 
-/* Raises string.pack's message, with the place in the format. `arg` is the
- * argument that the error is about, or NO_ARGUMENT. */
-static int raise_place(lua_State *L, int arg, const char *what,
-                       const mapped_field *field)
+/* Raises string.pack's message, with the field's place in the format. `arg` is
+ * the argument that the error is about, or NO_ARGUMENT. */
+static int raise_at_field(lua_State *L, int arg, const char *what,
+                          const mapped_field *field)
 {
     const char *message =
         lua_pushfstring(L, "%s at position %I of the format", what,
@@ -17,16 +27,21 @@ static int raise_place(lua_State *L, int arg, const char *what,
                               : luaL_argerror(L, arg, message);
 }
 
-static int raise_wrong(lua_State *L, int arg, const mapped_field *field)
+/* Raises the error of a field that stands for where the format is wrong. Only
+ * some of these are errors of the argument, as in string.pack. */
+static int raise_wrong_format(lua_State *L, const mapped_field *field)
 {
     const char *what;
+    int arg = NO_ARGUMENT;
     switch ((mapped_format_reason)field->reason) {
     case MAPPED_FORMAT_ALIGNMENT_WRONG:
         what = "format asks for alignment not power of 2";
-        return raise_place(L, arg, what, field);
+        arg = 2;
+        break;
     case MAPPED_FORMAT_NEXT_WRONG:
         what = "invalid next option for option 'X'";
-        return raise_place(L, arg, what, field);
+        arg = 2;
+        break;
     case MAPPED_FORMAT_NO_SIZE_WRONG:
         what = "missing size for format option 'c'";
         break;
@@ -38,7 +53,7 @@ static int raise_wrong(lua_State *L, int arg, const mapped_field *field)
         what = lua_pushfstring(L, "invalid format option '%c'",
                                (int)(unsigned char)field->code);
     }
-    return raise_place(L, NO_ARGUMENT, what, field);
+    return raise_at_field(L, arg, what, field);
 }
 
 static int raise_unpack(lua_State *L, const mapped_field *field,
@@ -47,27 +62,28 @@ static int raise_unpack(lua_State *L, const mapped_field *field,
     const char *what = "data string too short";
     switch (error->status) {
     case MAPPED_FORMAT:
-        return raise_wrong(L, 2, field);
+        return raise_wrong_format(L, field);
     case MAPPED_VALUE:
         what =
             lua_pushfstring(L, "%d-byte integer does not fit into Lua Integer",
                             (int)field->item.element->size);
-        return raise_place(L, NO_ARGUMENT, what, field);
+        return raise_at_field(L, NO_ARGUMENT, what, field);
     case MAPPED_RANGE:
         if (field->item.kind == MAPPED_ITEM_ZERO)
             what = "unfinished string for format 'z'";
-        return raise_place(L, 2, what, field);
+        return raise_at_field(L, 2, what, field);
     default:
         return mlua_raise(L, error);
     }
 }
 
-static int raise_pack(lua_State *L, int arg, const mapped_field *field)
+/* Raises why the value at `arg` can't be packed as that field. */
+static int raise_misfit(lua_State *L, int arg, const mapped_field *field)
 {
     const char *what;
     switch ((mapped_item_kind)field->item.kind) {
     case MAPPED_ITEM_WRONG:
-        return raise_wrong(L, 2, field);
+        return raise_wrong_format(L, field);
     case MAPPED_ITEM_ZERO:
         what = "string contains zeros";
         break;
@@ -82,7 +98,7 @@ static int raise_pack(lua_State *L, int arg, const mapped_field *field)
     default:
         what = "string longer than given size";
     }
-    return raise_place(L, arg, what, field);
+    return raise_at_field(L, arg, what, field);
 }
 
 static void push_values(lua_State *L, mapped_slice slice,
@@ -112,9 +128,8 @@ static size_t check_start(lua_State *L, int arg, mapped_slice slice)
     return (size_t)luaL_argerror(L, arg, "initial position out of string");
 }
 
-/* The method unpack for any format, in steps of a few values. mlua_check_self
- * may have left a metatable above the arguments. */
-static int unpack_steps(lua_State *L, mapped_slice slice, size_t offset)
+/* The method unpack for any format, a few values at a time. */
+static int unpack_any(lua_State *L, mapped_slice slice, size_t offset)
 {
     mapped_field_value room[MLUA_MAX_PLAIN_VALUES];
     mapped_field_values values = {room, MLUA_MAX_PLAIN_VALUES, 0};
@@ -131,18 +146,18 @@ static int unpack_steps(lua_State *L, mapped_slice slice, size_t offset)
             return raise_unpack(L, mapped_fields_at(fields, &cursor), &error);
         push_values(L, slice, &values);
         count += values.count;
-        if (values.count < MLUA_MAX_PLAIN_VALUES)
-            break;
+        if (values.count < values.capacity)
+            break; /* these were the last */
         luaL_checkstack(L, LUA_MINSTACK, "too many results");
     }
     lua_pushinteger(L, (lua_Integer)cursor.offset + 1);
     return (int)count + 1;
 }
 
-/* Pushes the values of a plain format and returns how many: all of them, unless
- * the bytes can't be accessed or a value is no Lua integer. */
-static size_t push_plain(lua_State *L, const mapped_fields *fields,
-                         mapped_slice slice, size_t offset)
+/* Pushes the values of a plain format, up to the first that fails: because the
+ * bytes can't be accessed, or a value is no Lua integer. Returns how many. */
+static size_t push_plain_values(lua_State *L, const mapped_fields *fields,
+                                mapped_slice slice, size_t offset)
 {
     const unsigned char *p =
         mapped_slice_try_enter(slice, offset, fields->size);
@@ -155,7 +170,7 @@ static size_t push_plain(lua_State *L, const mapped_fields *fields,
 }
 
 /* The method unpack for a plain format that is in the cache and an access that
- * succeeds; everything else is left to unpack_steps. */
+ * succeeds; everything else is left to unpack_any. */
 static int format_unpack(lua_State *L)
 {
     const mapped_slice *self = mlua_check_full_self(L, 3);
@@ -165,12 +180,12 @@ static int format_unpack(lua_State *L)
         mlua_owner(self)->cache, MLUA_FORMAT, lua_tolstring(L, 2, NULL));
     size_t pushed;
     if (MAPPED__UNLIKELY(found == NULL || !found->is_plain))
-        return unpack_steps(L, slice, offset);
-    pushed = push_plain(L, found->fields, slice, offset);
+        return unpack_any(L, slice, offset);
+    pushed = push_plain_values(L, found->fields, slice, offset);
     if (MAPPED__UNLIKELY(pushed < found->fields->count ||
                          !mapped_slice_try_leave(slice))) {
         lua_pop(L, (int)pushed);
-        return unpack_steps(L, slice, offset);
+        return unpack_any(L, slice, offset);
     }
     lua_pushinteger(L, (lua_Integer)(offset + found->fields->size) + 1);
     return (int)pushed + 1;
@@ -192,15 +207,15 @@ static mapped_value check_number(lua_State *L, int arg,
     return value;
 }
 
-/* Returns the bytes of argument 1 and the offset of the position at argument 3,
- * once all values have been converted. `top` arguments were given; more than
- * `count` values are an error. */
+/* Returns the bytes of argument 1 and sets the offset of the position at
+ * argument 3, once all values have been converted. `top` arguments were given;
+ * if more of them are values than `count`, that is an error. */
 static mapped_slice check_target(lua_State *L, int top, size_t count,
                                  size_t *offset)
 {
     mapped_slice slice;
     lua_settop(L, top);
-    mlua_at_most(L, (int)count + 3);
+    mlua_at_most(L, (int)count + FIRST_VALUE - 1);
     slice = mlua_check_view(L, 1);
     *offset = mlua_check_span(L, 3, MLUA_REQUIRED, 0, slice.length);
     return slice;
@@ -210,7 +225,7 @@ static mapped_slice check_target(lua_State *L, int top, size_t count,
  * writes these in one access. */
 static int pack_plain(lua_State *L, int top, const mapped_fields *fields)
 {
-    unsigned char bytes[MLUA_MAX_PLAIN_VALUES * 16];
+    unsigned char bytes[MLUA_MAX_PLAIN_VALUES * 16]; /* the longest is 16 */
     const mapped_item record = mapped_item_of_record(fields);
     mapped_slice slice;
     mapped_error error;
@@ -218,9 +233,9 @@ static int pack_plain(lua_State *L, int top, const mapped_fields *fields)
     for (i = 0; i < fields->count; i++) {
         const mapped_field *field = &fields->fields[i];
         const mapped_element *element = field->item.element;
-        mapped_value value = check_number(L, (int)i + 4, element);
+        mapped_value value = check_number(L, (int)i + FIRST_VALUE, element);
         if (element->store(element, bytes + field->offset, value) != MAPPED_OK)
-            return raise_pack(L, (int)i + 4, field);
+            return raise_misfit(L, (int)i + FIRST_VALUE, field);
     }
     slice = check_target(L, top, fields->count, &offset);
     if (mapped_item_write(slice, &record, offset, bytes, &error) != MAPPED_OK)
@@ -229,11 +244,12 @@ static int pack_plain(lua_State *L, int top, const mapped_fields *fields)
     return 1;
 }
 
-static void check_value(lua_State *L, int arg, mapped_field_value *value)
+/* Converts the argument to `value`, whose field is set, or raises. */
+static void check_field_value(lua_State *L, int arg, mapped_field_value *value)
 {
     const mapped_item *item = &value->field->item;
     if (item->kind == MAPPED_ITEM_WRONG)
-        raise_pack(L, arg, value->field);
+        raise_misfit(L, arg, value->field);
     if (item->kind == MAPPED_ITEM_ELEMENT) {
         value->value = check_number(L, arg, item->element);
     } else {
@@ -241,13 +257,13 @@ static void check_value(lua_State *L, int arg, mapped_field_value *value)
         value->data = mlua_check_string(L, arg, &value->length);
     }
     if (mapped_field_check(value, NULL) != MAPPED_OK)
-        raise_pack(L, arg, value->field);
+        raise_misfit(L, arg, value->field);
 }
 
 /* Returns memory for many values. It is a userdata, which takes the place of
- * the format on the stack and keeps it as its user value. It isn't pushed on
- * top, where it would be taken for an argument that is missing. */
-static mapped_field_value *take_values(lua_State *L, size_t count)
+ * the compiled format on the stack and keeps that as its user value. On top of
+ * the stack it would stand where an argument may be missing. */
+static mapped_field_value *allocate_values(lua_State *L, size_t count)
 {
     mapped_field_value *values =
         lua_newuserdatauv(L, count * sizeof *values, 1);
@@ -257,9 +273,9 @@ static mapped_field_value *take_values(lua_State *L, size_t count)
     return values;
 }
 
-/* The method pack for any format: converts all arguments to values, and then
- * packs these. */
-static int pack_steps(lua_State *L, int top, const mapped_fields *fields)
+/* The method pack for any format: converts all arguments to field values, and
+ * then packs these. */
+static int pack_any(lua_State *L, int top, const mapped_fields *fields)
 {
     mapped_field_value room[MLUA_MAX_PLAIN_VALUES];
     mapped_field_values values = {room, fields->values, 0};
@@ -268,9 +284,9 @@ static int pack_steps(lua_State *L, int top, const mapped_fields *fields)
     mapped_slice slice;
     mapped_error error;
     if (fields->values > MLUA_MAX_PLAIN_VALUES)
-        values.values = take_values(L, fields->values);
+        values.values = allocate_values(L, fields->values);
     while (mapped_fields_next(fields, &cursor, &value)) {
-        check_value(L, (int)values.count + 4, &value);
+        check_field_value(L, (int)values.count + FIRST_VALUE, &value);
         values.values[values.count++] = value;
     }
     cursor = (mapped_cursor){0, 0, 0};
@@ -290,12 +306,12 @@ static int format_pack(lua_State *L)
     mlua_check_string(L, 2, NULL);
     mlua_check_integer(L, 3);
     compiled = mlua_push_compiled(L, MLUA_FORMAT, 2);
-    lua_replace(L, 2);
-    /* This nil stands where an argument may be missing: string.pack says then
-     * that it got nil. */
+    lua_replace(L, 2); /* there it stays valid */
+    /* This nil stands where the first argument may be missing: string.pack says
+     * that it got nil then. */
     lua_pushnil(L);
     return compiled->is_plain ? pack_plain(L, top, compiled->fields)
-                              : pack_steps(L, top, compiled->fields);
+                              : pack_any(L, top, compiled->fields);
 }
 
 const luaL_Reg mlua_format_methods[] = {
