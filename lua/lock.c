@@ -1,7 +1,7 @@
-/* The type Lock: bytes of a file that are locked until the variable that has it
- * goes out of scope. */
-#include <string.h>
-
+/* The method lock, and the type Lock that it makes: bytes of a file that are
+ * locked until `unlock`, or until the variable that has the Lock goes out of
+ * scope. A Lock needs no Region: the core's lock has a descriptor of its own.
+ */
 #include "sharing.h"
 
 typedef struct mlua_lock {
@@ -30,10 +30,12 @@ static mlua_lock *check_lock(lua_State *L)
     return self;
 }
 
+/* Pushes a Lock that holds nothing so far. It is complete before anything is
+ * locked, so that no error can lose what was locked. */
 static mlua_lock *push_lock(lua_State *L)
 {
     mlua_lock *self = lua_newuserdatauv(L, sizeof *self, 0);
-    memset(self, 0, sizeof *self);
+    *self = (mlua_lock){.held = false};
     lua_pushvalue(L, lua_upvalueindex(MLUA_LOCK));
     lua_setmetatable(L, -2);
     return self;
@@ -90,8 +92,8 @@ static int lock_held(lua_State *L)
     return 1;
 }
 
-/* __close and __gc. */
-static int lock_end(lua_State *L)
+/* The metamethod __close. */
+static int lock_close(lua_State *L)
 {
     release(check_lock(L));
     return 0;
@@ -115,7 +117,7 @@ static int lock_tostring(lua_State *L)
 const luaL_Reg mlua_lock_methods[] = {
     {"unlock", lock_unlock}, {"held", lock_held}, {NULL, NULL}};
 
-const luaL_Reg mlua_lock_meta[] = {{"__close", lock_end},
+const luaL_Reg mlua_lock_meta[] = {{"__close", lock_close},
                                    {"__gc", lock_gc},
                                    {"__tostring", lock_tostring},
                                    {NULL, NULL}};

@@ -5,7 +5,7 @@
 typedef struct mlua_mutex {
     mapped_slice bytes; /* the bytes of the word */
     mapped_mutex core;
-    bool is_held; /* locked by this object, and not unlocked */
+    bool is_held; /* locked through this object, and not unlocked */
 } mlua_mutex;
 
 static mlua_mutex *check_mutex(lua_State *L)
@@ -56,32 +56,34 @@ static int mutex_lock(lua_State *L)
     return 2;
 }
 
-static int mutex_unlock(lua_State *L)
+typedef mapped_status unlock_function(const mapped_mutex *mutex,
+                                      mapped_error *error);
+
+static int unlock_by(lua_State *L, unlock_function *unlock)
 {
     mapped_error error;
     mlua_mutex *self;
     mlua_at_most(L, 1);
     self = check_mutex(L);
     self->is_held = false;
-    if (mapped_mutex_unlock(&self->core, &error) != MAPPED_OK)
+    if (unlock(&self->core, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
     return 0;
+}
+
+static int mutex_unlock(lua_State *L)
+{
+    return unlock_by(L, mapped_mutex_unlock);
 }
 
 static int mutex_abandon(lua_State *L)
 {
-    mapped_error error;
-    mlua_mutex *self;
-    mlua_at_most(L, 1);
-    self = check_mutex(L);
-    self->is_held = false;
-    if (mapped_mutex_abandon(&self->core, &error) != MAPPED_OK)
-        return mlua_raise(L, &error);
-    return 0;
+    return unlock_by(L, mapped_mutex_abandon);
 }
 
-/* The block may have unlocked it, and another object of this process may have
- * locked it since. */
+/* The metamethod __close. The block may have unlocked the mutex, and another
+ * object of this process may have locked it since: `is_held` tells that, and
+ * MAPPED_ARGUMENT that this process doesn't hold it. */
 static int mutex_close(lua_State *L)
 {
     mapped_error error;

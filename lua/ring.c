@@ -1,34 +1,36 @@
 /* The type Ring: a queue of records in shared memory. Like a Slice it borrows:
- * user value 1 is the Region. Here is what is done in place.
+ * user value 1 is the Region.
  *
- * `reserve` and `peek` hold an end of the ring until the script ends that. Such
- * an end belongs to the Ring, which lets go of it at the latest when it is
- * collected, or the state ends: everybody else waits for it. So the Slice is
- * made before an end is held. */
-#include <string.h>
-
+ * A ring has two ends, one to send and one to receive. Who uses an end holds
+ * it, and all others wait meanwhile. The methods in ring_copy.c hold it during
+ * one call. Those here give the script a record in place, so they hold it from
+ * `reserve` to `commit`, and from `peek` to `release`.
+ *
+ * Invariant: an end that stays held after a call belongs to a Ring that will be
+ * finalized, or freed with the state, which ends the hold. So nothing that may
+ * raise, as the making of a Slice, comes between the begin of a hold and the
+ * note of it in the Ring. */
 #include "sharing.h"
 
-static void let_go(ring_end *end)
+static void end_hold(ring_end *end)
 {
     mapped_region *region = end->hold.ring.slice.region;
-    if (!end->open)
+    if (!end->is_held)
         return;
-    end->open = false;
+    end->is_held = false;
     mapped_ring_end(&end->hold);
     mapped_region_release(region);
 }
 
-static void let_go_of_both(mlua_ring *self)
+static void end_holds(mlua_ring *self)
 {
-    let_go(&self->sender);
-    let_go(&self->receiver);
+    end_hold(&self->sender);
+    end_hold(&self->receiver);
 }
 
 static void free_ring(mlua_resource *resource)
 {
-    let_go_of_both(
-        (mlua_ring *)((char *)resource - offsetof(mlua_ring, resource)));
+    end_holds((mlua_ring *)((char *)resource - offsetof(mlua_ring, resource)));
 }
 
 mlua_ring *mlua_check_ring(lua_State *L)
@@ -65,9 +67,7 @@ int mlua_ring_new(lua_State *L)
     if (mapped_ring_at(slice, &ring, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
     self = lua_newuserdatauv(L, sizeof *self, 1);
-    memset(self, 0, sizeof *self);
-    self->bytes = slice;
-    self->core = ring;
+    *self = (mlua_ring){.bytes = slice, .core = ring};
     mlua_set_owner(L, 1);
     lua_pushvalue(L, lua_upvalueindex(MLUA_RING));
     lua_setmetatable(L, -2);
@@ -75,87 +75,91 @@ int mlua_ring_new(lua_State *L)
     return 1;
 }
 
-/* A record in place that is wanted at one of the ends: one of n bytes to write,
- * or the next one to read. */
-typedef struct wish {
-    bool sends;
+/* What a script asks for, and gets: a record of n bytes to write, or the next
+ * record to read. */
+typedef struct request {
+    bool is_reserve; /* else it is a peek */
     size_t n;
     uint64_t deadline;
-    mapped_slice record;
-} wish;
+    mapped_slice record; /* the result */
+} request;
 
-static mapped_status find_next(mapped_ring_hold *hold, wish *wish,
-                               mapped_error *error)
+/* Gets a record at an end that is held already, and waits for nothing. */
+static mapped_status get_next(mapped_ring_hold *hold, request *request,
+                              mapped_error *error)
 {
-    return wish->sends
-               ? mapped_ring_reserve(hold, wish->n, 0, &wish->record, error)
-               : mapped_ring_peek(hold, 0, &wish->record, error);
+    if (request->is_reserve)
+        return mapped_ring_reserve(hold, request->n, 0, &request->record,
+                                   error);
+    return mapped_ring_peek(hold, 0, &request->record, error);
 }
 
-/* Holds the end from now on. */
-static mapped_status open_end(lua_State *L, const mapped_ring *ring,
-                              ring_end *end, wish *wish, mapped_error *error)
+/* Gets the first record, and holds the end from now on. */
+static mapped_status get_first(lua_State *L, const mapped_ring *ring,
+                               ring_end *end, request *request,
+                               mapped_error *error)
 {
     mapped_status status;
-    mlua_wait wait = mlua_begin_wait(L, wish->deadline);
+    mlua_wait wait = mlua_begin_wait(L, request->deadline);
     do
-        status =
-            wish->sends
-                ? mapped_ring_reserve_first(ring, wish->n, wait.turn,
-                                            &end->hold, &wish->record, error)
-                : mapped_ring_peek_first(ring, wait.turn, &end->hold,
-                                         &wish->record, error);
+        if (request->is_reserve)
+            status =
+                mapped_ring_reserve_first(ring, request->n, wait.turn,
+                                          &end->hold, &request->record, error);
+        else
+            status = mapped_ring_peek_first(ring, wait.turn, &end->hold,
+                                            &request->record, error);
     while (mlua_next_turn(L, &wait, &status, error));
     if (status == MAPPED_OK) {
         mapped_region_acquire(ring->slice.region);
-        end->open = true;
+        end->is_held = true;
     }
     return status;
 }
 
-/* Pushes a Slice of the record. Nobody would let go of what a Ring holds that
- * was finalized. */
-static int push_record(lua_State *L, mlua_ring *self, wish *wish)
+/* Pushes a Slice of the record. The Slice is made first, and empty. */
+static int push_record(lua_State *L, mlua_ring *self, request *request)
 {
-    ring_end *end = wish->sends ? &self->sender : &self->receiver;
-    mapped_slice record = {.region = self->core.slice.region};
+    ring_end *end = request->is_reserve ? &self->sender : &self->receiver;
+    const mapped_slice empty = {.region = self->core.slice.region};
     mapped_status status;
     mapped_error error;
     mapped_slice *slice;
-    mlua_push_slice(L, 1, record);
+    mlua_push_slice(L, 1, empty);
     slice = lua_touserdata(L, -1);
+    /* If the Ring has been finalized, nothing would end its hold. */
     if (self->resource.link == NULL)
         return mlua_raise_closed(L);
-    if (end->open)
-        status = find_next(&end->hold, wish, &error);
+    if (end->is_held)
+        status = get_next(&end->hold, request, &error);
     else
-        status = open_end(L, &self->core, end, wish, &error);
+        status = get_first(L, &self->core, end, request, &error);
     if (status != MAPPED_OK)
         return mlua_fail(L, &error);
-    *slice = wish->record;
+    *slice = request->record;
     return 1;
 }
 
 static int ring_reserve(lua_State *L)
 {
-    wish wish = {.sends = true};
+    request request = {.is_reserve = true};
     mlua_ring *self;
     mlua_at_most(L, 3);
     self = mlua_check_ring(L);
-    wish.n = mlua_check_length(L, 2);
-    wish.deadline = mlua_opt_deadline(L, 3);
-    mlua_check_record_length(L, self, wish.n, 0);
-    return push_record(L, self, &wish);
+    request.n = mlua_check_length(L, 2);
+    request.deadline = mlua_opt_deadline(L, 3);
+    mlua_check_record_length(L, self, request.n, 0);
+    return push_record(L, self, &request);
 }
 
 static int ring_peek(lua_State *L)
 {
-    wish wish = {.sends = false};
+    request request = {.is_reserve = false};
     mlua_ring *self;
     mlua_at_most(L, 2);
     self = mlua_check_ring(L);
-    wish.deadline = mlua_opt_deadline(L, 2);
-    return push_record(L, self, &wish);
+    request.deadline = mlua_opt_deadline(L, 2);
+    return push_record(L, self, &request);
 }
 
 static int ring_commit(lua_State *L)
@@ -170,14 +174,14 @@ static int ring_commit(lua_State *L)
     shortens = !lua_isnoneornil(L, 2);
     if (shortens)
         n = mlua_check_length(L, 2);
-    if (!self->sender.open)
+    if (!self->sender.is_held)
         return luaL_error(L, "commit: no record is reserved");
     if (shortens)
         status = mapped_ring_shorten(&self->sender.hold, n, &error);
     if (status != MAPPED_OK)
         return mlua_raise(L, &error);
     status = mapped_ring_commit(&self->sender.hold, &error);
-    let_go(&self->sender);
+    end_hold(&self->sender);
     return status == MAPPED_OK ? 0 : mlua_raise(L, &error);
 }
 
@@ -188,17 +192,17 @@ static int ring_release(lua_State *L)
     mlua_ring *self;
     mlua_at_most(L, 1);
     self = mlua_check_ring(L);
-    if (!self->receiver.open)
+    if (!self->receiver.is_held)
         return luaL_error(L, "release: no record is peeked at");
     status = mapped_ring_release(&self->receiver.hold, &error);
-    let_go(&self->receiver);
+    end_hold(&self->receiver);
     return status == MAPPED_OK ? 0 : mlua_raise(L, &error);
 }
 
 static int ring_cancel(lua_State *L)
 {
     mlua_at_most(L, 1);
-    let_go_of_both(mlua_check_ring(L));
+    end_holds(mlua_check_ring(L));
     return 0;
 }
 
@@ -217,6 +221,7 @@ static int ring_longest(lua_State *L)
     return 1;
 }
 
+/* Returns what mapped_ring_look tells, for a method that takes no arguments. */
 static mapped_ring_state look(lua_State *L, const char *operation)
 {
     mapped_ring_state state = {0, 0, 0};
@@ -254,16 +259,17 @@ static int ring_region(lua_State *L)
     return 1;
 }
 
+/* The metamethod __close. The Ring can be used again after it. */
 static int ring_close(lua_State *L)
 {
-    let_go_of_both(mlua_check_ring(L));
+    end_holds(mlua_check_ring(L));
     return 0;
 }
 
 static int ring_gc(lua_State *L)
 {
     mlua_ring *self = mlua_check_ring(L);
-    let_go_of_both(self);
+    end_holds(self);
     mlua_remove_resource(&self->resource);
     return 0;
 }

@@ -1,28 +1,30 @@
 /* The methods of a Ring that send and receive copies of records: of strings and
- * of memory of a region, one or many at a time.
+ * of memory of a region, one or many at a time. The core holds an end of the
+ * ring during such a call, see ring.c.
  *
- * Invariant: no end of the ring is held across a call of Lua's that may run a
- * script's code or raise, because everybody else waits for it. So all arguments
- * are converted, and all memory is allocated, before an end is held; where that
- * turns out to be too small, the end is let go of, and all is tried again. Only
- * the strings are made after the records were received: if Lua has no memory
- * for them, they are lost. */
+ * Invariant: no end is held across a call of Lua's that may run a script's code
+ * or raise, because everybody else waits for it. So all arguments are
+ * converted, and all memory is allocated, before an end is held. Where a
+ * receiver's memory turns out to be too small, the records stay in the ring,
+ * and it tries again with more. The strings are made when the records have been
+ * received, so that the records are lost if Lua has no memory for these. */
 #include <limits.h>
 #include <string.h>
 
 #include "sharing.h"
 
-/* Who sends or receives while this Ring holds that end would wait for itself.
- * Asked after the last allocation, which may have run a finalizer. */
+/* A send or receive while this Ring holds that end would wait for itself for
+ * ever. These checks come after the last allocation, whose finalizers may have
+ * reserved or peeked. */
 static void check_sender(lua_State *L, const mlua_ring *self)
 {
-    if (self->sender.open)
+    if (self->sender.is_held)
         luaL_error(L, "a record is reserved and not committed");
 }
 
 static void check_receiver(lua_State *L, const mlua_ring *self)
 {
-    if (self->receiver.open)
+    if (self->receiver.is_held)
         luaL_error(L, "a record is peeked at and not released");
 }
 
@@ -95,7 +97,8 @@ static int ring_try_send(lua_State *L)
     return 1;
 }
 
-/* Raises if the value on top of the stack, record `i` of the list, is none. */
+/* Raises unless the value on top of the stack, number `i` of the list, can be a
+ * record. */
 static void check_record(lua_State *L, size_t i)
 {
     if (lua_type(L, -1) == LUA_TSTRING || mlua_test_view(L, -1) != NULL ||
@@ -108,8 +111,9 @@ static void check_record(lua_State *L, size_t i)
     luaL_argerror(L, 2, lua_tostring(L, -1));
 }
 
-/* Pushes a table, which keeps the records that no script can take away, and a
- * userdata of what they are. */
+/* Sets the records of the batch to those of the list at argument 2. Pushes a
+ * table that keeps their values, out of the reach of scripts, and the userdata
+ * that `batch->records` is. */
 static void push_records(lua_State *L, const mlua_ring *self, outgoing *batch)
 {
     mapped_ring_data *records;
@@ -149,19 +153,20 @@ static int ring_send_many(lua_State *L)
         return 1;
     if (status != MAPPED_TIMEOUT && status != MAPPED_INTERRUPTED)
         return mlua_fail(L, &error);
-    mlua_fail(L, &error);
+    mlua_fail(L, &error); /* pushes nil and the reason */
     lua_remove(L, -2);
     return 2;
 }
 
-/* Most records are shorter than that. */
-#define ROOM 4096
+/* Most records fit in so many bytes on the C stack. */
+#define ROOM_BYTES 4096
 
-/* Pushes the next record, a string. */
+/* Pushes the next record, a string. If it is longer than the memory, the core
+ * answers MAPPED_RANGE and its length, which is the size for the next try. */
 static mapped_status push_next(lua_State *L, const mlua_ring *self,
                                uint64_t deadline, mapped_error *error)
 {
-    unsigned char room[ROOM];
+    unsigned char room[ROOM_BYTES];
     const int top = lua_gettop(L);
     mapped_status status;
     size_t size, n = sizeof room;
@@ -209,23 +214,24 @@ static int ring_try_recv(lua_State *L)
     return 1;
 }
 
-/* Records that are received: the length of each, and its bytes. */
+/* Records to receive. They lie in memory as the length of each, a size_t, and
+ * then its bytes. */
 typedef struct incoming {
-    unsigned char *bytes;
-    size_t room;
-    size_t most;   /* records */
-    size_t count;  /* that were found */
-    size_t length; /* what they need of the room, which may be more */
+    unsigned char *bytes; /* the memory */
+    size_t capacity;      /* bytes of it */
+    size_t max_count;     /* of records */
+    size_t count;         /* of records that were found */
+    size_t length;        /* bytes they take; more than `capacity`: no room */
 } incoming;
 
-/* Peeks at the records. A damaged one ends them, if there are others before it.
- */
-static mapped_status fill(mapped_ring_hold *hold, incoming *batch,
-                          mapped_error *error)
+/* Peeks at the records and copies those that there is room for. A damaged one
+ * ends them, if there are others before it. */
+static mapped_status copy_records(mapped_ring_hold *hold, incoming *batch,
+                                  mapped_error *error)
 {
     mapped_status status = MAPPED_OK;
     batch->count = batch->length = 0;
-    while (batch->count < batch->most && status == MAPPED_OK) {
+    while (batch->count < batch->max_count && status == MAPPED_OK) {
         mapped_slice record;
         unsigned char *to = batch->bytes + batch->length;
         status = mapped_ring_peek(hold, 0, &record, error);
@@ -233,7 +239,7 @@ static mapped_status fill(mapped_ring_hold *hold, incoming *batch,
             return batch->count > 0 ? MAPPED_OK : status;
         batch->count++;
         batch->length += sizeof record.length + record.length;
-        if (batch->length > batch->room)
+        if (batch->length > batch->capacity)
             continue;
         memcpy(to, &record.length, sizeof record.length);
         status = mapped_read(record, 0, to + sizeof record.length,
@@ -242,9 +248,10 @@ static mapped_status fill(mapped_ring_hold *hold, incoming *batch,
     return status;
 }
 
-/* Receives the records if there is room for them. */
-static mapped_status take(const mapped_ring *ring, incoming *batch,
-                          uint64_t deadline, mapped_error *error)
+/* Waits for a record, and receives all that are there if there is room for
+ * them; if not, they stay in the ring. Answers MAPPED_OK in both cases. */
+static mapped_status receive(const mapped_ring *ring, incoming *batch,
+                             uint64_t deadline, mapped_error *error)
 {
     mapped_status status;
     do {
@@ -252,12 +259,13 @@ static mapped_status take(const mapped_ring *ring, incoming *batch,
         status = mapped_ring_begin_recv(ring, deadline, &hold, error);
         if (status != MAPPED_OK)
             break;
-        status = fill(&hold, batch, error);
-        if (status == MAPPED_OK && batch->length <= batch->room)
+        status = copy_records(&hold, batch, error);
+        if (status == MAPPED_OK && batch->length <= batch->capacity)
             status = mapped_ring_release(&hold, error);
         mapped_ring_end(&hold);
         if (status != MAPPED_TIMEOUT)
             break;
+        /* There is no record: waits for one without the end. */
         status = mapped_ring_wait_record(ring, deadline, error);
     } while (status == MAPPED_OK);
     return status;
@@ -277,17 +285,19 @@ static void push_strings(lua_State *L, const incoming *batch)
     }
 }
 
-static size_t opt_most(lua_State *L, int arg)
+static size_t opt_max_count(lua_State *L, int arg)
 {
-    size_t most =
+    size_t max_count =
         lua_isnoneornil(L, arg) ? SIZE_MAX : mlua_check_length(L, arg);
-    luaL_argcheck(L, most > 0, arg, "1 or more records expected, got 0");
-    return most;
+    luaL_argcheck(L, max_count > 0, arg, "1 or more records expected, got 0");
+    return max_count;
 }
 
+/* Each try but the first is for the records that the one before has found, so
+ * that senders who are quicker can't keep it busy for ever. */
 static int ring_recv_many(lua_State *L)
 {
-    unsigned char room[ROOM];
+    unsigned char room[ROOM_BYTES];
     mlua_ring *self;
     mapped_error error;
     mapped_status status;
@@ -295,21 +305,21 @@ static int ring_recv_many(lua_State *L)
     incoming batch = {.length = sizeof room};
     mlua_at_most(L, 3);
     self = mlua_check_ring(L);
-    batch.count = opt_most(L, 2);
+    batch.count = opt_max_count(L, 2);
     wait = mlua_begin_wait(L, mlua_opt_deadline(L, 3));
     lua_settop(L, 1);
     do {
-        batch.most = batch.count;
-        batch.room = batch.length;
+        batch.max_count = batch.count;
+        batch.capacity = batch.length;
         lua_settop(L, 1);
-        batch.bytes = mlua_scratch(L, room, sizeof room, batch.room);
+        batch.bytes = mlua_scratch(L, room, sizeof room, batch.capacity);
         check_receiver(L, self);
         do
-            status = take(&self->core, &batch, wait.turn, &error);
+            status = receive(&self->core, &batch, wait.turn, &error);
         while (mlua_next_turn(L, &wait, &status, &error));
         if (status != MAPPED_OK)
             return mlua_fail(L, &error);
-    } while (batch.length > batch.room);
+    } while (batch.length > batch.capacity);
     push_strings(L, &batch);
     return 1;
 }
@@ -320,8 +330,9 @@ enum {
     TIMEOUT
 };
 
-/* Both results of a wait that was interrupted would end the loop as if nothing
- * had happened, so that raises. */
+/* The iterator that `iter` returns. A wait that was interrupted raises, because
+ * its results, nil and a reason, would end the loop as if nothing had happened.
+ */
 static int next_record(lua_State *L)
 {
     const mlua_ring *self = lua_touserdata(L, lua_upvalueindex(RING));
