@@ -1,5 +1,9 @@
-/* The types Array, of numbers or texts, and Records. One set of functions
- * serves both. */
+/* The types Array, whose items are numbers or texts, and Records, whose items
+ * are records: mlua_array, see typed.h. One set of functions serves both, and
+ * what only Records have is in records.c.
+ *
+ * An mlua_array on the C stack describes a part of such an object. The core
+ * does the work on a mapped_array, which mlua_core_array makes of either. */
 #include "typed.h"
 
 #define BLOCK_BYTES 4096
@@ -45,28 +49,31 @@ void mlua_push_array(lua_State *L, int arg, const mlua_array *copy)
 int mlua_push_subarray(lua_State *L, const char *operation,
                        const mapped_array *array)
 {
-    mlua_array copy = {.item = array->item,
+    mlua_array part = {.item = array->item,
                        .count = array->shape[0],
                        .stride = array->strides[0]};
-    size_t span = 0;
+    size_t first = 0, length = 0; /* of no items: nowhere */
     mapped_error error;
-    if (copy.count > 0)
-        span = (size_t)((copy.count - 1) * copy.stride) + copy.item.size;
-    if (mapped_slice_sub(array->slice, span > 0 ? array->first : 0, span,
-                         &copy.bytes, &error) != MAPPED_OK)
+    if (part.count > 0) {
+        first = array->first;
+        length = (size_t)((part.count - 1) * part.stride) + part.item.size;
+    }
+    if (mapped_slice_sub(array->slice, first, length, &part.bytes, &error) !=
+        MAPPED_OK)
         return mlua_raise_in(L, operation, &error);
-    mlua_push_array(L, 1, &copy);
+    mlua_push_array(L, 1, &part);
     return 1;
 }
 
 int mlua_push_cast(lua_State *L, const char *operation, mapped_slice slice,
                    const mapped_item *item)
 {
-    mlua_array copy = {.bytes = slice, .item = *item, .count = -1};
-    mapped_array array = mlua_core_array(&copy);
+    mlua_array whole = {.bytes = slice, .item = *item, .count = -1};
+    mapped_array array = mlua_core_array(&whole);
     mapped_error error;
+    /* This sets the count, which is -1, and the stride of `whole`. */
     if (mapped_array_cover(&array, &error) == MAPPED_OK) {
-        mlua_push_array(L, 1, &copy);
+        mlua_push_array(L, 1, &whole);
         return 1;
     }
     if (error.status != MAPPED_SIZE)
@@ -88,17 +95,17 @@ const luaL_Reg mlua_cast_methods[] = {{"cast", view_cast}, {NULL, NULL}};
 
 static int array_sub(lua_State *L)
 {
-    mlua_array copy;
+    mlua_array part;
     mapped_array array;
     lua_Integer from, to;
     size_t index;
     mlua_at_most(L, 3);
-    copy = *check_array(L, 1);
+    part = *check_array(L, 1);
     from = mlua_check_integer(L, 2);
     to = mlua_opt_integer(L, 3, -1);
-    copy.count = (ptrdiff_t)mlua_clamp(from, to, (size_t)copy.count, &index);
-    array = mlua_core_array(&copy);
-    array.first = index * (size_t)copy.stride;
+    part.count = (ptrdiff_t)mlua_clamp(from, to, (size_t)part.count, &index);
+    array = mlua_core_array(&part);
+    array.first = index * (size_t)part.stride;
     return mlua_push_subarray(L, "sub", &array);
 }
 
@@ -128,9 +135,9 @@ static int push_absent_item(lua_State *L, const mlua_array *self)
     return 1;
 }
 
-/* A key is looked at as a position first, and so a method's name costs a failed
- * conversion. The metatable of argument 1 is left on the stack: not to pop it
- * saves a call. */
+/* The metamethod __index. A key is taken as a position first, so that only a
+ * method's name costs a conversion that fails. The metatable of argument 1 is
+ * left on the stack, which saves the call that pops it. */
 int mlua_array_index(lua_State *L)
 {
     int is_integer;
@@ -188,7 +195,8 @@ static int array_next(lua_State *L)
     return 2;
 }
 
-/* Like ipairs, without a look-up by metamethod for each item. */
+/* The metamethod __pairs: like ipairs, but without a call of __index for each
+ * item. */
 static int array_pairs(lua_State *L)
 {
     check_array(L, 1);
@@ -218,45 +226,45 @@ static int array_tostring(lua_State *L)
     return 1;
 }
 
-/* Puts the items of a block into the table on top of the stack, from position
- * `at` + 1 on. `bytes` are the gathered items. */
-static void fill_block(lua_State *L, const mapped_array *block,
-                       const unsigned char *bytes, size_t at)
+/* Stores the values of `n` items, which lie side by side at `bytes`, in the
+ * table on top of the stack, behind the `done` values that it has. */
+static void add_values(lua_State *L, const mapped_item *item,
+                       const unsigned char *bytes, size_t n, size_t done)
 {
-    const mapped_element *element = block->item.element;
-    size_t n = (size_t)block->shape[0], i;
-    for (i = 0; i < n; i++, bytes += block->item.size) {
-        if (block->item.kind != MAPPED_ITEM_ELEMENT ||
-            !mlua_try_push_at(L, element, bytes))
-            mlua_push_copy(L, &block->item, bytes);
-        lua_rawseti(L, -2, (lua_Integer)(at + i) + 1);
+    size_t i;
+    for (i = 0; i < n; i++, bytes += item->size) {
+        if (item->kind != MAPPED_ITEM_ELEMENT ||
+            !mlua_try_push_at(L, item->element, bytes))
+            mlua_push_copy(L, item, bytes);
+        lua_rawseti(L, -2, (lua_Integer)(done + i) + 1);
     }
 }
 
-/* Items are gathered in blocks before they are pushed, because filling the
- * table may run any code. */
+/* Items are copied in blocks before their values are stored, because the table
+ * allocates, which may run any code. */
 static int array_totable(lua_State *L)
 {
     unsigned char room[BLOCK_BYTES];
     unsigned char *bytes;
-    mlua_array copy;
-    mapped_array block;
+    mlua_array block;
+    mapped_array array;
     mapped_error error;
-    size_t first, n, at, block_items;
+    size_t first, n, done, max_count;
     mlua_at_most(L, 3);
-    copy = *check_array(L, 1);
-    n = mlua_opt_range(L, 2, (size_t)copy.count, &first);
-    block_items =
-        copy.item.size < BLOCK_BYTES ? BLOCK_BYTES / copy.item.size : 1;
-    bytes = mlua_scratch(L, room, sizeof room, n > 0 ? copy.item.size : 0);
+    block = *check_array(L, 1);
+    n = mlua_opt_range(L, 2, (size_t)block.count, &first);
+    max_count =
+        block.item.size < BLOCK_BYTES ? BLOCK_BYTES / block.item.size : 1;
+    bytes = mlua_scratch(L, room, sizeof room, n > 0 ? block.item.size : 0);
     lua_createtable(L, n < INT32_MAX ? (int)n : 0, 0);
-    block = mlua_core_array(&copy);
-    for (at = 0; at < n; at += block_items) {
-        copy.count = (ptrdiff_t)(n - at < block_items ? n - at : block_items);
-        block.first = (first + at) * (size_t)copy.stride;
-        if (mapped_array_gather(&block, bytes, &error) != MAPPED_OK)
+    array = mlua_core_array(&block);
+    for (done = 0; done < n; done += (size_t)block.count) {
+        /* This count is the array's shape, too. */
+        block.count = (ptrdiff_t)(n - done < max_count ? n - done : max_count);
+        array.first = (first + done) * (size_t)block.stride;
+        if (mapped_array_gather(&array, bytes, &error) != MAPPED_OK)
             return mlua_raise_in(L, "totable", &error);
-        fill_block(L, &block, bytes, at);
+        add_values(L, &block.item, bytes, (size_t)block.count, done);
     }
     return 1;
 }
@@ -283,8 +291,8 @@ void mlua_make_contiguous(lua_State *L, const char *operation, int arg)
     lua_replace(L, arg);
 }
 
-/* Converts the values 1 to `n` of argument 2 to items at `to`. Reading them may
- * run any code. */
+/* Converts the values 1 to `n` of argument 2 to items that lie side by side at
+ * `to`. Reading the values may run any code. */
 static void convert_values(lua_State *L, const mapped_item *item, size_t n,
                            unsigned char *to)
 {
@@ -306,29 +314,30 @@ static void convert_values(lua_State *L, const mapped_item *item, size_t n,
  * are converted before the first is stored. */
 static int array_copy_from(lua_State *L)
 {
-    mlua_array copy;
+    mlua_array part;
     mapped_array array;
     mapped_error error;
-    size_t first, bytes;
-    lua_Integer count;
+    size_t count, first, n, bytes;
+    lua_Integer length;
     unsigned char *values;
     mlua_at_most(L, 3);
-    copy = *check_array(L, 1);
+    part = *check_array(L, 1);
+    count = (size_t)part.count;
     if (!(lua_istable(L, 2) || lua_isuserdata(L, 2)))
         mlua_raise_type(L, 2, "table or mapped.Array");
     lua_settop(L, 3);
-    array = mlua_core_array(&copy);
-    first = (size_t)copy.count;
-    count = luaL_len(L, 2);
-    luaL_argcheck(L, count >= 0, 2, "negative length");
-    luaL_argcheck(L, (lua_Unsigned)count <= PTRDIFF_MAX, 2, "too many values");
-    copy.count = (ptrdiff_t)count;
-    first = mlua_check_span(L, 3, 1, (size_t)copy.count, first);
-    if (!mapped_multiply_size((size_t)copy.count, copy.item.size, &bytes))
+    length = luaL_len(L, 2);
+    luaL_argcheck(L, length >= 0, 2, "negative length");
+    luaL_argcheck(L, (lua_Unsigned)length <= PTRDIFF_MAX, 2, "too many values");
+    n = (size_t)length;
+    first = mlua_check_span(L, 3, 1, n, count);
+    if (!mapped_multiply_size(n, part.item.size, &bytes))
         return luaL_error(L, "too many values");
     values = lua_newuserdatauv(L, bytes, 0);
-    convert_values(L, &copy.item, (size_t)copy.count, values);
-    array.first = copy.count > 0 ? first * (size_t)copy.stride : 0;
+    convert_values(L, &part.item, n, values);
+    part.count = (ptrdiff_t)n;
+    array = mlua_core_array(&part);
+    array.first = n > 0 ? first * (size_t)part.stride : 0;
     if (mapped_array_scatter(&array, values, &error) != MAPPED_OK)
         return mlua_raise_in(L, "copy_from", &error);
     return 0;

@@ -1,5 +1,6 @@
 /* The type Mutex: a robust lock in shared memory. Like a Slice it borrows: user
- * value 1 is the Region. */
+ * value 1 is the Region. It is the process that holds the lock: a Mutex that is
+ * collected leaves it as it is, and `is_held` is for `<close>` alone. */
 #include "sharing.h"
 
 typedef struct mlua_mutex {
