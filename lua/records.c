@@ -1,4 +1,9 @@
-/* The types Layout and Record, and the methods that only Records have. */
+/* The types Layout, the fields of a record; Record, one record in place, whose
+ * fields are read and written by name; and what Records, an array of records,
+ * have that an Array hasn't: how they are made, `layout` and `column`.
+ *
+ * Whatever has fields keeps the Layout that they are stored in: Records and a
+ * Record as user value 2. */
 #include "typed.h"
 
 static const mlua_layout *check_layout(lua_State *L, int arg)
@@ -9,6 +14,7 @@ static const mlua_layout *check_layout(lua_State *L, int arg)
     return self;
 }
 
+/* Makes the userdata on top of the stack a Layout of these fields. */
 static void finish_layout(lua_State *L, const mapped_fields *fields)
 {
     mlua_layout *self = lua_touserdata(L, -1);
@@ -17,6 +23,7 @@ static void finish_layout(lua_State *L, const mapped_fields *fields)
     lua_setmetatable(L, -2);
 }
 
+/* Pushes the Layout that the text at `arg` describes, or raises. */
 static void push_layout(lua_State *L, int arg)
 {
     mapped_fields_source source = {.dialect = MAPPED_DIALECT_LAYOUT};
@@ -63,13 +70,13 @@ static int layout_size(lua_State *L)
     return 1;
 }
 
+/* Pushes the item's type as a layout's text has it. */
 static void push_type(lua_State *L, const mapped_item *item)
 {
-    const mapped_spelling spelling = MAPPED_SPELLING_LAYOUT;
-    size_t length = mapped_item_spell(item, spelling, NULL, 0);
+    size_t length = mapped_item_spell(item, MAPPED_SPELLING_LAYOUT, NULL, 0);
     luaL_Buffer buffer;
     char *text = luaL_buffinitsize(L, &buffer, length + 1);
-    mapped_item_spell(item, spelling, text, length + 1);
+    mapped_item_spell(item, MAPPED_SPELLING_LAYOUT, text, length + 1);
     luaL_pushresultsize(&buffer, length);
 }
 
@@ -137,8 +144,8 @@ static mlua_array *check_records(lua_State *L, int arg)
     return self;
 }
 
-/* Pushes the Layout that user value 2 is or, if these are records inside of its
- * records, a Layout of their fields, which keeps that one. */
+/* Returns the Layout that the Records keep. If they are records inside of its
+ * records, returns a new one of their fields, which keeps that. */
 static int records_layout(lua_State *L)
 {
     const mlua_array *self;
@@ -156,9 +163,10 @@ static int records_layout(lua_State *L)
     return 1;
 }
 
-/* Returns the index, from 0, of the argument that chooses one element of a
- * field that repeats. Other fields have one element, and need no argument. */
-static size_t check_choice(lua_State *L, int arg, const mapped_item *item)
+/* Returns the index, from 0, that the argument chooses among the elements of a
+ * field. It may be missing where there is only one. */
+static size_t check_element_index(lua_State *L, int arg,
+                                  const mapped_item *item)
 {
     bool repeats =
         item->kind == MAPPED_ITEM_ELEMENTS || item->kind == MAPPED_ITEM_RECORDS;
@@ -169,32 +177,38 @@ static size_t check_choice(lua_State *L, int arg, const mapped_item *item)
     return mlua_check_span(L, arg, 1, 1, repeats ? item->count : 1);
 }
 
+/* Returns the field that argument 2 names, or raises. */
+static const mapped_field *check_field(lua_State *L,
+                                       const mapped_fields *fields)
+{
+    size_t length;
+    const char *name = mlua_check_string(L, 2, &length);
+    const mapped_field *field = mapped_fields_find(fields, name, length);
+    if (field == NULL)
+        mlua_raise_field(L, fields, 2);
+    return field;
+}
+
 static int records_column(lua_State *L)
 {
     mlua_array *self;
-    size_t length, choice;
-    const char *name;
+    size_t index;
     const mapped_field *field;
     mapped_array array, column;
     mlua_at_most(L, 3);
     self = check_records(L, 1);
-    name = mlua_check_string(L, 2, &length);
-    field = mapped_fields_find(self->item.record, name, length);
-    if (field == NULL)
-        return mlua_raise_field(L, self->item.record, 2);
+    field = check_field(L, self->item.record);
     array = mlua_core_array(self);
     mapped_array_column(&array, field, &column);
-    choice = check_choice(L, 3, &field->item);
+    index = check_element_index(L, 3, &field->item);
     if (field->item.kind != MAPPED_ITEM_TEXT)
         column.item = mapped_item_single(&field->item);
-    column.first += choice * column.item.size;
+    column.first += index * column.item.size;
     return mlua_push_subarray(L, "column", &column);
 }
 
 const luaL_Reg mlua_records_methods[] = {
     {"layout", records_layout}, {"column", records_column}, {NULL, NULL}};
-
-/* One record: its fields are read and written by name. */
 
 static const mlua_record *check_record(lua_State *L, int arg)
 {
@@ -204,20 +218,10 @@ static const mlua_record *check_record(lua_State *L, int arg)
     return self;
 }
 
-static const mapped_field *check_field(lua_State *L, const mlua_record *self)
-{
-    size_t length;
-    const char *name = mlua_check_string(L, 2, &length);
-    const mapped_field *field = mapped_fields_find(self->fields, name, length);
-    if (field == NULL)
-        mlua_raise_field(L, self->fields, 2);
-    return field;
-}
-
 int mlua_record_index(lua_State *L)
 {
     const mlua_record *self = check_record(L, 1);
-    const mapped_field *field = check_field(L, self);
+    const mapped_field *field = check_field(L, self->fields);
     mlua_push_item(L, 1, self->bytes, field->offset, &field->item);
     return 1;
 }
@@ -226,7 +230,7 @@ static int record_newindex(lua_State *L)
 {
     const char *problem;
     const mlua_record *self = check_record(L, 1);
-    const mapped_field *field = check_field(L, self);
+    const mapped_field *field = check_field(L, self->fields);
     luaL_checkany(L, 3);
     lua_settop(L, 3);
     problem = mlua_set_item(L, 3, self->bytes, field->offset, &field->item);
@@ -235,14 +239,15 @@ static int record_newindex(lua_State *L)
     return 0;
 }
 
-/* The field after the one named at 2, in the order of the layout. */
+/* What `pairs` calls: returns the name and the value of the field after the one
+ * that argument 2 names, in the order of the layout; nothing at the end. */
 static int record_next(lua_State *L)
 {
     const mlua_record *self = check_record(L, 1);
     const mapped_fields *fields = self->fields;
     const mapped_field *field = fields->fields;
     if (!lua_isnil(L, 2))
-        field = check_field(L, self) + 1;
+        field = check_field(L, fields) + 1;
     if (field == fields->fields + fields->count)
         return 0;
     lua_pushlstring(L, field->name, field->name_length);

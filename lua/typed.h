@@ -14,19 +14,22 @@ typedef struct mlua_array {
     ptrdiff_t stride;
 } mlua_array;
 
-/* One record. A script makes many of them, so it is small. */
+/* One record, with the user values of Records. A script makes many of them, so
+ * it is small. */
 typedef struct mlua_record {
     mapped_slice bytes;
     const mapped_fields *fields;
 } mlua_record;
 
-/* The fields are stored in the rest of this userdata. But those of a record
- * inside of a record are stored in the outer Layout, which is user value 1. */
+/* The fields of a record, which are stored in the rest of this userdata. But
+ * those of a record inside of a record are stored in the outer Layout, which is
+ * user value 1. */
 typedef struct mlua_layout {
     const mapped_fields *fields;
 } mlua_layout;
 
-/* Returns the core's array, whose shape and strides are numbers in `array`. */
+/* Returns the core's array. Its shape and strides are the count and the stride
+ * in `array`, not copies of them. */
 MAPPED__INLINE mapped_array mlua_core_array(mlua_array *array)
 {
     return (mapped_array){.slice = array->bytes,
