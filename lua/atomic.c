@@ -37,13 +37,6 @@ static int view_atomic(lua_State *L)
 
 const luaL_Reg mlua_view_atomic[] = {{"atomic", view_atomic}, {NULL, NULL}};
 
-int mlua_atomic_index(lua_State *L)
-{
-    lua_settop(L, 2);
-    lua_rawget(L, lua_upvalueindex(MLUA_METHODS));
-    return 1;
-}
-
 static mapped_order opt_order(lua_State *L, int arg)
 {
     mapped_order order = MAPPED_ORDER_SEQ_CST;

@@ -24,7 +24,7 @@
 #include "arguments.h"
 
 /* The upvalues that every function has: the metatables of all types, the list
- * of resources, and the cache. The metamethod __index has the methods, too. */
+ * of resources, and the cache. A function __index has the methods, too. */
 enum {
     MLUA_REGION = 1,
     MLUA_SLICE,
@@ -456,10 +456,7 @@ int mlua_ring_new(lua_State *L);     /* ring.c: the function Ring */
 
 int mlua_view_index(lua_State *L);   /* view.c: __index for Region and Slice */
 int mlua_array_index(lua_State *L);  /* array.c: for Array and Records */
-int mlua_layout_index(lua_State *L); /* records.c */
-int mlua_record_index(lua_State *L);
-int mlua_windows_index(lua_State *L); /* windows.c */
-int mlua_atomic_index(lua_State *L);  /* atomic.c: also for Lock, Mutex, Ring */
+int mlua_record_index(lua_State *L); /* records.c */
 
 /* lock.c: does the Lock at `arg` still hold its bytes? */
 bool mlua_lock_is_held(lua_State *L, int arg);

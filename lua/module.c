@@ -18,7 +18,7 @@
 
 typedef struct type {
     const char *name;
-    lua_CFunction index; /* the metamethod __index */
+    lua_CFunction index; /* `__index`; NULL: the table of methods itself */
     /* Lists of the other metamethods, and of the methods; a NULL ends each. */
     const luaL_Reg *meta[8];
     const luaL_Reg *methods[24];
@@ -43,7 +43,7 @@ static const type types[MLUA_METATABLES + 1] = {
                      mlua_concat_meta},
                     {mlua_array_methods, mlua_common_methods}},
     [MLUA_LAYOUT] = {"mapped.Layout",
-                     mlua_layout_index,
+                     NULL,
                      {mlua_layout_meta},
                      {mlua_layout_methods}},
     [MLUA_RECORDS] = {"mapped.Records",
@@ -55,27 +55,23 @@ static const type types[MLUA_METATABLES + 1] = {
                      {mlua_record_meta, mlua_equal_meta},
                      {NULL}},
     [MLUA_WINDOWS] = {"mapped.Windows",
-                      mlua_windows_index,
+                      NULL,
                       {mlua_windows_meta},
                       {mlua_windows_methods}},
     [MLUA_ATOMIC] = {"mapped.Atomic",
-                     mlua_atomic_index,
+                     NULL,
                      {mlua_atomic_meta},
                      {mlua_atomic_methods}},
-    [MLUA_LOCK] = {"mapped.Lock",
-                   mlua_atomic_index,
-                   {mlua_lock_meta},
-                   {mlua_lock_methods}},
+    [MLUA_LOCK] = {"mapped.Lock", NULL, {mlua_lock_meta}, {mlua_lock_methods}},
     [MLUA_MUTEX] = {"mapped.Mutex",
-                    mlua_atomic_index,
+                    NULL,
                     {mlua_mutex_meta},
                     {mlua_mutex_methods}},
     [MLUA_RING] = {"mapped.Ring",
-                   mlua_atomic_index,
+                   NULL,
                    {mlua_ring_meta},
                    {mlua_ring_methods, mlua_ring_copy_methods}},
-    [MLUA_STREAM] = {
-        "mapped.Stream", mlua_atomic_index, {mlua_stream_meta}, {NULL}}};
+    [MLUA_STREAM] = {"mapped.Stream", NULL, {mlua_stream_meta}, {NULL}}};
 
 /* Pushes the upvalues that all functions share. */
 static void push_shared(lua_State *L)
@@ -100,10 +96,12 @@ static void fill_metatable(lua_State *L, int index)
     const type *type = &types[index];
     lua_pushvalue(L, index);
     set_functions(L, type->meta);
-    push_shared(L);
+    if (type->index != NULL)
+        push_shared(L);
     lua_newtable(L);
     set_functions(L, type->methods);
-    lua_pushcclosure(L, type->index, MLUA_METHODS);
+    if (type->index != NULL)
+        lua_pushcclosure(L, type->index, MLUA_METHODS);
     lua_setfield(L, -2, "__index");
     lua_pushstring(L, type->name);
     lua_pushvalue(L, -1);

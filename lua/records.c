@@ -56,13 +56,6 @@ int mlua_layout_new(lua_State *L)
     return 1;
 }
 
-int mlua_layout_index(lua_State *L)
-{
-    lua_settop(L, 2);
-    lua_rawget(L, lua_upvalueindex(MLUA_METHODS));
-    return 1;
-}
-
 static int layout_size(lua_State *L)
 {
     mlua_at_most(L, 1);

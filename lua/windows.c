@@ -331,14 +331,6 @@ static int windows_tostring(lua_State *L)
     return 1;
 }
 
-int mlua_windows_index(lua_State *L)
-{
-    check_windows(L, 1);
-    lua_settop(L, 2);
-    lua_rawget(L, lua_upvalueindex(MLUA_METHODS));
-    return 1;
-}
-
 const luaL_Reg mlua_windows_methods[] = {
     {"find", windows_find},        {"count", windows_count},
     {"lines", mlua_windows_lines}, {"seek", windows_seek},

@@ -341,19 +341,28 @@ local function to_handles(f)
   end
 end
 
+-- Returns the methods that the metatable of one of our objects gives it: they
+-- are __index, or the last upvalue of that function. Else returns an empty table.
+local function methods_of(meta)
+  local index = meta and rawget(meta, "__index")
+  if type(index) == "function" then
+    index = select(2, debug.getupvalue(index, debug.getinfo(index).nups))
+  elseif meta and not tostring(rawget(meta, "__name")):find("^mapped%.") then
+    index = nil
+  end
+  return type(index) == "table" and index or {}
+end
+
 -- Returns every method and metamethod of an object, by name.
 local function functions_of(object)
   local found = {}
   local meta = debug.getmetatable(object)
-  local index = meta and rawget(meta, "__index")
-  if type(index) == "function" then
-    local _, methods = debug.getupvalue(index, debug.getinfo(index).nups)
-    local waits = WAITS[rawget(meta, "__name")] or {}
-    for name, f in pairs(type(methods) == "table" and methods or {}) do
-      found[name] = waits[name] and at_once(f, waits[name])
-        or name == "write_to" and to_handles(f)
-        or name == "lock" and methods.flush and lock_at_once(f) or f
-    end
+  local methods = methods_of(meta)
+  local waits = meta and WAITS[rawget(meta, "__name")] or {}
+  for name, f in pairs(methods) do
+    found[name] = waits[name] and at_once(f, waits[name])
+      or name == "write_to" and to_handles(f)
+      or name == "lock" and methods.flush and lock_at_once(f) or f
   end
   for name, f in pairs(meta or {}) do
     found[name] = f

@@ -1,6 +1,7 @@
 -- Guards against a meta file that documents other functions than the module
 -- has.
 local mapped = require "mapped"
+local support = require "tests.lua.support"
 
 describe("the meta file", function()
   it("names every method, and no other", function()
@@ -28,11 +29,8 @@ describe("the meta file", function()
       Records = region:records(layout),
       Windows = (mapped.windows("README.md", 1)) }
     for class, object in pairs(objects) do
-      -- The last upvalue of __index is the table of methods.
-      local index = debug.getmetatable(object).__index
-      local _, methods = debug.getupvalue(index, debug.getinfo(index).nups)
       local names = {}
-      for name in pairs(methods) do
+      for name in pairs(support.methods(object)) do
         names[name] = true
       end
       assert.same(documented[class], names)

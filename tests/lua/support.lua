@@ -32,6 +32,16 @@ function support.address(object)
   return tonumber(text:match("0x(%x+)"), 16)
 end
 
+-- Returns the table of an object's methods: it is __index, or the last upvalue of
+-- that function.
+function support.methods(object)
+  local index = debug.getmetatable(object).__index
+  if type(index) == "function" then
+    return select(2, debug.getupvalue(index, debug.getinfo(index).nups))
+  end
+  return index
+end
+
 local made = {}
 
 function support.write(path, content)
