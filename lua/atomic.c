@@ -1,19 +1,14 @@
 /* The type Atomic: a word of a Region that is loaded, changed and waited for in
- * one step. Like a Slice it borrows: user value 1 is the Region. */
-#include "typed.h"
+ * one step. Its userdata is a mapped_atomic, which begins with the slice of the
+ * word. Like a Slice it borrows: user value 1 is the Region. */
 #include "sharing.h"
 
-typedef struct mlua_atomic {
-    mapped_slice bytes; /* the bytes of the word */
-    const mapped_element *element;
-} mlua_atomic;
-
-static mapped_atomic check_atomic(lua_State *L)
+static const mapped_atomic *check_atomic(lua_State *L)
 {
-    const mlua_atomic *self = mlua_test(L, 1, MLUA_ATOMIC);
+    const mapped_atomic *self = mlua_test(L, 1, MLUA_ATOMIC);
     if (self == NULL)
         mlua_raise_type(L, 1, "mapped.Atomic");
-    return (mapped_atomic){self->bytes, self->element};
+    return self;
 }
 
 static int view_atomic(lua_State *L)
@@ -21,14 +16,12 @@ static int view_atomic(lua_State *L)
     mapped_slice slice = mlua_check_open_self(L, 3);
     const mapped_element *element = mlua_check_element(L, 2);
     size_t offset = mlua_check_span(L, 3, 1, element->size, slice.length);
-    mlua_atomic *self;
-    mapped_atomic atomic;
+    mapped_atomic *self, atomic;
     mapped_error error;
     if (mapped_atomic_at(slice, element, offset, &atomic, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
     self = lua_newuserdatauv(L, sizeof *self, 1);
-    self->bytes = atomic.word;
-    self->element = atomic.element;
+    *self = atomic;
     mlua_set_owner(L, 1);
     lua_pushvalue(L, lua_upvalueindex(MLUA_ATOMIC));
     lua_setmetatable(L, -2);
@@ -55,10 +48,10 @@ static mapped_order opt_order(lua_State *L, int arg)
     return order;
 }
 
-static int push_result(lua_State *L, const mapped_atomic *atomic,
+static int push_result(lua_State *L, const mapped_atomic *self,
                        mapped_value value)
 {
-    mlua_push_value(L, atomic->element, value);
+    mlua_push_value(L, self->element, value);
     return 1;
 }
 
@@ -66,28 +59,28 @@ static int atomic_load(lua_State *L)
 {
     mapped_value value;
     mapped_error error;
-    mapped_atomic atomic;
+    const mapped_atomic *self;
     mapped_order order;
     mlua_at_most(L, 2);
-    atomic = check_atomic(L);
+    self = check_atomic(L);
     order = opt_order(L, 2);
-    if (mapped_atomic_load(&atomic, order, &value, &error) != MAPPED_OK)
+    if (mapped_atomic_load(self, order, &value, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
-    return push_result(L, &atomic, value);
+    return push_result(L, self, value);
 }
 
 static int atomic_store(lua_State *L)
 {
     mapped_value value;
     mapped_error error;
-    mapped_atomic atomic;
+    const mapped_atomic *self;
     mapped_order order;
     mlua_at_most(L, 3);
-    atomic = check_atomic(L);
-    value = mlua_check_value(L, 2, atomic.element);
+    self = check_atomic(L);
+    value = mlua_check_value(L, 2, self->element);
     order = opt_order(L, 3);
-    if (mapped_atomic_store(&atomic, value, order, &error) != MAPPED_OK)
-        return mlua_raise_value(L, 2, atomic.element, &error);
+    if (mapped_atomic_store(self, value, order, &error) != MAPPED_OK)
+        return mlua_raise_value(L, 2, self->element, &error);
     return 0;
 }
 
@@ -95,16 +88,16 @@ static int update(lua_State *L, mapped_atomic_operation operation)
 {
     mapped_value value, before;
     mapped_error error;
-    mapped_atomic atomic;
+    const mapped_atomic *self;
     mapped_order order;
     mlua_at_most(L, 3);
-    atomic = check_atomic(L);
-    value = mlua_check_value(L, 2, atomic.element);
+    self = check_atomic(L);
+    value = mlua_check_value(L, 2, self->element);
     order = opt_order(L, 3);
-    if (mapped_atomic_update(&atomic, operation, value, order, &before,
-                             &error) != MAPPED_OK)
-        return mlua_raise_value(L, 2, atomic.element, &error);
-    return push_result(L, &atomic, before);
+    if (mapped_atomic_update(self, operation, value, order, &before, &error) !=
+        MAPPED_OK)
+        return mlua_raise_value(L, 2, self->element, &error);
+    return push_result(L, self, before);
 }
 
 static int atomic_exchange(lua_State *L)
@@ -141,37 +134,37 @@ static int atomic_compare_exchange(lua_State *L)
 {
     mapped_value expected, desired, before;
     mapped_error error;
-    mapped_atomic atomic;
+    const mapped_atomic *self;
     mapped_order order;
     mlua_at_most(L, 4);
-    atomic = check_atomic(L);
-    expected = mlua_check_value(L, 2, atomic.element);
-    desired = mlua_check_value(L, 3, atomic.element);
+    self = check_atomic(L);
+    expected = mlua_check_value(L, 2, self->element);
+    desired = mlua_check_value(L, 3, self->element);
     order = opt_order(L, 4);
-    if (mapped_atomic_compare_exchange(&atomic, expected, desired, order,
-                                       &before, &error) != MAPPED_OK)
+    if (mapped_atomic_compare_exchange(self, expected, desired, order, &before,
+                                       &error) != MAPPED_OK)
         return mlua_raise(L, &error);
-    return push_result(L, &atomic, before);
+    return push_result(L, self, before);
 }
 
 static int atomic_wait(lua_State *L)
 {
     mapped_value value, found;
     mapped_error error;
-    mapped_atomic atomic;
+    const mapped_atomic *self;
     mlua_wait wait;
     mapped_status status;
     mlua_at_most(L, 3);
-    atomic = check_atomic(L);
-    value = mlua_check_value(L, 2, atomic.element);
+    self = check_atomic(L);
+    value = mlua_check_value(L, 2, self->element);
     wait = mlua_begin_wait(L, mlua_opt_deadline(L, 3));
     do
-        status = mapped_atomic_wait(&atomic, value, wait.turn, &found, &error);
+        status = mapped_atomic_wait(self, value, wait.turn, &found, &error);
     while (mlua_next_turn(L, &wait, &status, &error));
     if (status == MAPPED_OK)
-        return push_result(L, &atomic, found);
+        return push_result(L, self, found);
     return error.status == MAPPED_VALUE
-               ? mlua_raise_value(L, 2, atomic.element, &error)
+               ? mlua_raise_value(L, 2, self->element, &error)
                : mlua_fail(L, &error);
 }
 
@@ -179,13 +172,13 @@ static int atomic_notify(lua_State *L)
 {
     uint32_t woken = 0;
     mapped_error error;
-    mapped_atomic atomic;
+    const mapped_atomic *self;
     size_t count = UINT32_MAX;
     mlua_at_most(L, 2);
-    atomic = check_atomic(L);
+    self = check_atomic(L);
     if (!lua_isnoneornil(L, 2))
         count = mlua_check_length(L, 2);
-    if (mapped_atomic_notify(&atomic,
+    if (mapped_atomic_notify(self,
                              count < UINT32_MAX ? (uint32_t)count : UINT32_MAX,
                              &woken, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
@@ -195,12 +188,12 @@ static int atomic_notify(lua_State *L)
 
 static int atomic_tostring(lua_State *L)
 {
-    const mapped_atomic atomic = check_atomic(L);
-    if (mapped_region_closed(atomic.word.region))
+    const mapped_atomic *self = check_atomic(L);
+    if (mapped_region_closed(self->word.region))
         lua_pushliteral(L, "mapped.Atomic (closed)");
     else
         lua_pushfstring(L, "mapped.Atomic (%s at offset %I)",
-                        atomic.element->name, (LUAI_UACINT)atomic.word.offset);
+                        self->element->name, (LUAI_UACINT)self->word.offset);
     return 1;
 }
 
@@ -215,7 +208,7 @@ static int atomic_region(lua_State *L)
 static int atomic_offset(lua_State *L)
 {
     mlua_at_most(L, 1);
-    lua_pushinteger(L, (lua_Integer)check_atomic(L).word.offset);
+    lua_pushinteger(L, (lua_Integer)check_atomic(L)->word.offset);
     return 1;
 }
 
