@@ -1,8 +1,10 @@
 /* The methods about pages: advice, locks, protection, what is in memory and
  * what the disk has. If the system refuses, they return nil, a message and a
- * code. If something has run out, the core is called once more after a
- * collection; that may close or resize the region, so each call begins with the
- * object at argument 1. */
+ * code.
+ *
+ * If memory or address space has run out, mlua_retry_after_gc collects garbage,
+ * and the core is called once more. A finalizer may close or resize the region
+ * then, so each try takes the bytes of the object at argument 1 anew. */
 #include "mapped_lua.h"
 
 static const char *push_advice(lua_State *L)
@@ -36,38 +38,39 @@ static int paging_advise(lua_State *L)
     return mlua_result(L, status, &error);
 }
 
-typedef mapped_status operation(mapped_slice slice, mapped_error *error);
+typedef mapped_status slice_function(mapped_slice slice, mapped_error *error);
 
-static int run(lua_State *L, operation *core_operation)
+/* A method without arguments. */
+static int call_core(lua_State *L, slice_function *function)
 {
     mapped_error error;
     mapped_status status;
     bool retried = false;
     mlua_at_most(L, 1);
     do
-        status = core_operation(mlua_check_view(L, 1), &error);
+        status = function(mlua_check_view(L, 1), &error);
     while (mlua_retry_after_gc(L, status, &error, &retried));
     return mlua_result(L, status, &error);
 }
 
 static int paging_discard(lua_State *L)
 {
-    return run(L, mapped_discard);
+    return call_core(L, mapped_discard);
 }
 
 static int paging_revert(lua_State *L)
 {
-    return run(L, mapped_revert);
+    return call_core(L, mapped_revert);
 }
 
 static int paging_mlock(lua_State *L)
 {
-    return run(L, mapped_mlock);
+    return call_core(L, mapped_mlock);
 }
 
 static int paging_munlock(lua_State *L)
 {
-    return run(L, mapped_munlock);
+    return call_core(L, mapped_munlock);
 }
 
 static int paging_protect(lua_State *L)
@@ -79,6 +82,7 @@ static int paging_protect(lua_State *L)
     mlua_at_most(L, 2);
     mlua_check_view(L, 1);
     mode = mlua_check_access(L, 2);
+    /* An access of LuaJIT may be at these addresses just now. */
     mlua_push_owner(L, 1);
     mlua_keep_accessed(lua_touserdata(L, -1));
     do
@@ -96,12 +100,12 @@ static void report_progress(lua_State *L, size_t done, size_t total)
     lua_call(L, 2, 0);
 }
 
-/* Prefetches piece by piece. The progress function may close or resize the
- * region, so each piece begins with the object at argument 1. */
+/* Prefetches piece by piece. The progress function, too, may close or resize
+ * the region: what it cuts off is not prefetched, nor what it adds. */
 static int prefetch_and_wait(lua_State *L, bool has_progress)
 {
     mapped_slice slice = mlua_check_view(L, 1);
-    size_t total = slice.length;
+    const size_t total = slice.length;
     size_t done = 0;
     bool retried = false;
     do {
@@ -149,29 +153,30 @@ static int paging_prefetch(lua_State *L)
 static int push_residency(lua_State *L, bool with_map)
 {
     mapped_slice slice = mlua_check_view(L, 1);
-    size_t room = (mapped_residency_pages(slice) + 7) / 8;
-    void *bits = NULL;
-    mapped_residency found;
+    size_t map_length = (mapped_residency_pages(slice) + 7) / 8;
+    void *map = NULL;
+    mapped_residency residency;
     mapped_error error;
     mapped_status status;
     bool retried = false;
     if (with_map)
-        bits = lua_newuserdatauv(L, room + 1, 0);
+        map = lua_newuserdatauv(L, map_length, 0);
     do
-        status = mapped_residency_get(slice, &found, bits, room + 1, &error);
+        status =
+            mapped_residency_get(slice, &residency, map, map_length, &error);
     while (mlua_retry_after_gc(L, status, &error, &retried));
     if (status != MAPPED_OK)
         return mlua_fail(L, &error);
     lua_createtable(L, 0, 6);
-    mlua_set_number(L, "page_size", found.page_size);
-    mlua_set_number(L, "pages", found.pages);
-    mlua_set_number(L, "resident", found.resident);
-    if (found.counted) {
-        mlua_set_number(L, "dirty", found.dirty);
-        mlua_set_number(L, "writeback", found.writeback);
+    mlua_set_number(L, "page_size", residency.page_size);
+    mlua_set_number(L, "pages", residency.pages);
+    mlua_set_number(L, "resident", residency.resident);
+    if (residency.counted) {
+        mlua_set_number(L, "dirty", residency.dirty);
+        mlua_set_number(L, "writeback", residency.writeback);
     }
     if (with_map) {
-        lua_pushlstring(L, bits, room);
+        lua_pushlstring(L, map, map_length);
         lua_setfield(L, -2, "map");
     }
     return 1;
@@ -193,6 +198,7 @@ static int paging_flush(lua_State *L)
     mapped_status status;
     bool retried = false;
     slice = mlua_check_open_self(L, 2);
+    /* The core's flush refuses regions opened for reading, but not slices. */
     if (slice.readonly != 0 &&
         mapped_slice_check_writable(slice, &error) != MAPPED_OK)
         return mlua_raise_in(L, "flush", &error);
