@@ -1,10 +1,12 @@
-/* The method ffi of LuaJIT: what the Lua file mapped/ffi.lua, which makes the
- * views, can't do itself. */
+/* The method ffi, for LuaJIT. The Lua file library/ffi.lua makes the view that
+ * it returns, and loads and stores its values. Here is what C alone can do: the
+ * checks that aren't a comparison of a word, and the addresses of these words.
+ */
 #include "mapped_lua.h"
 
-/* Raises unless `n` bytes at an offset of a Slice can be read, or written, now,
- * and none of them is lost. */
-static int check_span(lua_State *L)
+/* The field `check` of a view: raises unless `n` bytes at an offset of the
+ * Slice can be read, or written, now, and none of them is lost. */
+static int check_access(lua_State *L)
 {
     const mapped_slice slice = mlua_check_view(L, 1);
     const size_t offset = (size_t)lua_tonumber(L, 2);
@@ -31,8 +33,9 @@ static void set_address(lua_State *L, const char *name, const void *address)
     lua_setfield(L, -2, name);
 }
 
-/* Pushes the table of what a view has to know of the Slice at index 3. */
-static void push_hold(lua_State *L, mapped_slice slice)
+/* Pushes the table that a view of the Slice at index 3 begins as: see
+ * library/ffi.lua. */
+static void push_view(lua_State *L, mapped_slice slice)
 {
     const mapped_region *region = slice.region;
     lua_newtable(L);
@@ -41,7 +44,7 @@ static void push_hold(lua_State *L, mapped_slice slice)
     mlua_push_owner(L, 3);
     lua_setfield(L, -2, "region");
     mlua_push_shared(L);
-    lua_pushcclosure(L, check_span, MLUA_SHARED);
+    lua_pushcclosure(L, check_access, MLUA_SHARED);
     lua_setfield(L, -2, "check");
     lua_pushboolean(L, slice.readonly != 0);
     lua_setfield(L, -2, "is_readonly");
@@ -83,9 +86,9 @@ static int view_ffi(lua_State *L)
     lua_getglobal(L, "require");
     lua_pushliteral(L, "mapped.ffi");
     lua_call(L, 1, 1);
-    push_hold(L, slice);
+    push_view(L, slice);
     lua_pushvalue(L, 2);
-    lua_call(L, 2, 2);
+    lua_call(L, 2, 2); /* returns what scripts get, or nil and a message */
     if (lua_isnil(L, -2))
         return luaL_argerror(L, 2, lua_tostring(L, -1));
     lua_pop(L, 1);

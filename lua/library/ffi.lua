@@ -1,9 +1,17 @@
 -- The view that s:ffi(ctype) returns in LuaJIT: elements of a C type, whose
 -- accesses the JIT compiler turns into plain loads and stores between checks.
 --
--- The checks are those of C's inline functions. While the region's state word is
--- 0, the region is open, as long as it ever was, and has lost no page, so that
--- all bytes of a view are there. Everything else is left to `check`, in C.
+-- A view  is a table: the Slice, the region's words that tell its state, and
+--         what the C type is. lua/ffi.c makes it, and make_view completes it.
+-- A kind  is what an element, or a field or item in it, is: "integer", "struct".
+-- A place is where one is in a view: the view itself, or an element that is a
+--         struct or an array. It has the place it is in (PARENT) and its key
+--         there, and no address.
+--
+-- `load` and `store` access a place. They check as C's inline functions do:
+-- while the region's state word is 0, the region is open, as long as it ever
+-- was, and has lost no page, so that all bytes of a view are there. Everything
+-- else is left to `check`, in C.
 --
 -- An access of the interpreter may be interrupted between check and load, by a
 -- finalizer or a debug hook, which may close or resize the region. So the access
@@ -11,8 +19,8 @@
 -- ffi.fill sets it, because that is also a barrier for the JIT compiler: what
 -- stands before and after is not moved across it, nor out of a loop.
 --
--- No reference into the region leaves this file: what is no plain value is
--- given out as a place, which is checked again at every access.
+-- Invariant: no reference into the region leaves this file. A script gets plain
+-- values, and places, which are checked again at every access.
 local bit, ffi = require "bit", require "ffi"
 local newproxy, loadstring = rawget(_G, "newproxy"), rawget(_G, "loadstring")
 local error, pcall, type, tonumber, tostring, getmetatable, setmetatable =
@@ -24,22 +32,26 @@ local int64, uint64 = ffi.typeof "int64_t", ffi.typeof "uint64_t"
 
 -- The keys of a place. A struct's place is also what scripts see, with the
 -- names of its fields; so these can be no names.
-local HOLD, PARENT, KEY, KIND = "\0hold", "\0parent", "\0key", "\0kind"
+local VIEW, PARENT, KEY, KIND = "\0view", "\0parent", "\0key", "\0kind"
 
--- The places behind the views and arrays that scripts see. A userdata hides
--- them, and only a userdata has a length.
+-- The places behind the userdata that scripts see of views and arrays: the place
+-- is hidden so, and only a userdata has a length.
 local places = setmetatable({}, { __mode = "k" })
 local methods, record_meta, make_array = {}, {}, nil
 
--- Kinds: what an element or a field is. They are found out with `target`, which
--- is memory of our own that has the type: `target[key]` is a value of the kind.
+-- Kinds. What a kind is, is found out with `target`, which is memory of our own
+-- that has the type: `target[key]` is a value of the kind. A kind also has its
+-- `form`, a C type or a field as `text` for messages, and whether it
+-- `is_constant`. One that `is_aggregate` has its `value`, too; a struct the kinds
+-- of its `fields` that have been met; an array the kind of an `element`, their
+-- `count`, and the `proxies` that make_array needs.
 
 local function assign(target, key, value)
   target[key] = value
 end
 
--- A message without the position in this file.
-local function plain(problem)
+-- Returns the message without the position in this file.
+local function strip_position(problem)
   return (tostring(problem):gsub("^.*:%d+: ", ""))
 end
 
@@ -51,6 +63,7 @@ local function fetch(from, key)
   return from[key]
 end
 
+-- Returns the form of the kind's value `x`, and sets what else an aggregate has.
 local function find_form(kind, x)
   if type(x) == "boolean" then
     return "boolean"
@@ -81,7 +94,7 @@ end
 local function classify(target, key)
   local ok, x = pcall(fetch, target, key)
   if not ok then
-    return nil, plain(x)
+    return nil, strip_position(x)
   end
   local kind = { target = target, key = key }
   if type(x) == "cdata" then
@@ -112,7 +125,7 @@ local function field_kind(kind, name)
   if field then
     return field
   end
-  -- A name that only a metatype's __index knows is none: that function would
+  -- A name that only a metatype's __index knows is no field: that function would
   -- get a reference into the region.
   if type(name) ~= "string" or not ffi.offsetof(kind.value, name) then
     error(("no field '%s' in %s"):format(tostring(name), kind.text), 3)
@@ -123,41 +136,43 @@ local function field_kind(kind, name)
   return field or error(problem, 3)
 end
 
--- Accesses. A place's `reach` is a pointer or a reference into the region, and
--- good only while the mark is set.
+-- Accesses.
 
-local function reach(place)
+-- Returns a pointer or a reference to the place in the region. It is good only
+-- while the mark is set.
+local function resolve(place)
   local parent = place[PARENT]
   if parent then
-    return reach(parent)[place[KEY]]
+    return resolve(parent)[place[KEY]]
   end
-  local hold = place[HOLD]
-  return cast(hold.pointer, hold.base[0] + hold.offset)
+  local view = place[VIEW]
+  return cast(view.pointer, view.base[0] + view.offset)
 end
 
--- Asks C about the element of the view that the place is in.
-local function ask(place, key, is_write)
+-- Calls `check`, which raises if the element of the view that the place is in
+-- can't be accessed. Returns what pcall does.
+local function check_element(place, key, is_write)
   while place[PARENT] do
     place, key = place[PARENT], place[KEY]
   end
-  local hold = place[HOLD]
-  return pcall(hold.check, hold.owner, key * hold.size, hold.size, is_write)
+  local view = place[VIEW]
+  return pcall(view.check, view.owner, key * view.size, view.size, is_write)
 end
 
--- Does the access with all checks in C: calls `f` with the place's pointer or
--- reference, the key and a value. `f` must not raise.
+-- Does the access with all checks in C: calls `f` with what the place resolves
+-- to, the key and a value. `f` must not raise.
 local function access_slowly(f, place, key, value, is_write)
-  local mark = place[HOLD].mark
-  local was = mark[0]
+  local mark = place[VIEW].mark
+  local before = mark[0]
   fill(mark, 1, 1)
-  local ok, result = ask(place, key, is_write)
+  local ok, result = check_element(place, key, is_write)
   if ok then
-    result = f(reach(place), key, value)
+    result = f(resolve(place), key, value)
   end
-  fill(mark, 1, was)
+  fill(mark, 1, before)
   local problem = result
   if ok then
-    ok, problem = ask(place, key, is_write)
+    ok, problem = check_element(place, key, is_write)
   end
   if not ok then
     error(problem, 5) -- the script's access is four calls above
@@ -174,16 +189,16 @@ local function store_slowly(place, key, value)
 end
 
 local function load(place, key)
-  local hold = place[HOLD]
-  local mark, state = hold.mark, hold.state
-  local was = mark[0]
+  local view = place[VIEW]
+  local mark, state = view.mark, view.state
+  local before = mark[0]
   fill(mark, 1, 1)
   if state[0] ~= 0 then
-    fill(mark, 1, was)
+    fill(mark, 1, before)
     return (load_slowly(place, key))
   end
-  local x = reach(place)[key]
-  fill(mark, 1, was)
+  local x = resolve(place)[key]
+  fill(mark, 1, before)
   if state[0] ~= 0 then
     return (load_slowly(place, key))
   end
@@ -191,18 +206,18 @@ local function load(place, key)
 end
 
 local function store(place, key, value)
-  local hold = place[HOLD]
-  local mark, state = hold.mark, hold.state
-  local was = mark[0]
+  local view = place[VIEW]
+  local mark, state = view.mark, view.state
+  local before = mark[0]
   fill(mark, 1, 1)
-  if state[0] == 0 and hold.traits[0] == 0 and not hold.is_readonly then
-    reach(place)[key] = value
-    fill(mark, 1, was)
+  if state[0] == 0 and view.traits[0] == 0 and not view.is_readonly then
+    resolve(place)[key] = value
+    fill(mark, 1, before)
     if state[0] == 0 then
       return
     end
   end
-  fill(mark, 1, was)
+  fill(mark, 1, before)
   store_slowly(place, key, value)
 end
 
@@ -251,7 +266,7 @@ local function check_value(kind, value)
   elseif type(value) ~= "number" or form == "other" or form == "enum" then
     local ok, problem = pcall(assign, kind.target, kind.key, value)
     if not ok then
-      error(plain(problem), 3)
+      error(strip_position(problem), 3)
     elseif form == "integer" and (not fits_64(value, "int64")
         or kind.target[kind.key] ~= tonumber(value)) then
       misfit(value, kind)
@@ -269,8 +284,9 @@ end
 
 -- What scripts see.
 
-local function child(place, key, kind)
-  local part = { [HOLD] = place[HOLD], [PARENT] = place, [KEY] = key,
+-- Returns the struct or array at that key, for a script.
+local function make_place(place, key, kind)
+  local part = { [VIEW] = place[VIEW], [PARENT] = place, [KEY] = key,
                  [KIND] = kind }
   if kind.form == "struct" then
     return setmetatable(part, record_meta)
@@ -278,8 +294,8 @@ local function child(place, key, kind)
   return make_array(part, kind.proxies)
 end
 
--- Returns the key of a position, or nil.
-local function find(place, i)
+-- Returns the key, which counts from 0, of a position, or nil.
+local function find_key(place, i)
   local count = place[KIND].count
   if type(i) ~= "number" then
     if not istype(int64, i) and not istype(uint64, i) then
@@ -296,15 +312,15 @@ end
 
 -- Raises if the region is closed.
 local function check_open(place, level)
-  local hold = place[HOLD]
-  if hold.state[0] ~= 0 and hold.region:closed() then
+  local view = place[VIEW]
+  if view.state[0] ~= 0 and view.region:closed() then
     error("attempt to use a closed region", level + 1)
   end
 end
 
 local function array_index(self, i)
   local place = places[self]
-  local key = find(place, i)
+  local key = find_key(place, i)
   if not key then
     if type(i) == "string" then
       return methods[i]
@@ -314,7 +330,7 @@ local function array_index(self, i)
   end
   local kind = place[KIND].element
   if kind.is_aggregate then
-    return child(place, key, kind)
+    return make_place(place, key, kind)
   end
   return (load(place, key))
 end
@@ -331,7 +347,7 @@ end
 -- Converts a whole element of the view. Returns an array of it alone: arrays
 -- have no metatype, whose finalizer would take the element for an object.
 local function make_element(place, value)
-  local new = ffi.new(place[HOLD].array)
+  local new = ffi.new(place[VIEW].array)
   if getmetatable(value) == "mapped.FFI" and type(value) == "table" then
     if value[KIND] ~= place[KIND].element or value[PARENT][PARENT] then
       error("an element of another type", 3)
@@ -339,12 +355,12 @@ local function make_element(place, value)
     return copy(value[PARENT], value[KEY], new)
   end
   local ok, problem = pcall(assign, new, 0, value)
-  return ok and new or error(plain(problem), 3)
+  return ok and new or error(strip_position(problem), 3)
 end
 
 local function array_newindex(self, i, value)
   local place = places[self]
-  local key = find(place, i)
+  local key = find_key(place, i)
   if not key then
     check_open(place, 2)
     error(("position %s is out of range, there are %d elements"):format(
@@ -365,7 +381,7 @@ end
 function record_meta.__index(self, name)
   local kind = field_kind(self[KIND], name)
   if kind.is_aggregate then
-    return child(self, name, kind)
+    return make_place(self, name, kind)
   end
   return (load(self, name))
 end
@@ -393,10 +409,10 @@ local function array_tostring(self)
     kind.count, (kind.element or kind).text)
 end
 
--- Returns a function that is `f`, but has bytecode of its own. By that the JIT
+-- Returns a function that calls `f` and has bytecode of its own. By that the JIT
 -- compiler knows a type at the begin of an access; so a loop over views of
 -- several types has a whole trace for each.
-local function renew(f)
+local function copy_function(f)
   return loadstring("local f = ... return function(...) return f(...) end",
                     "=mapped.ffi")(f)
 end
@@ -406,7 +422,8 @@ function make_array(place, proxies)
   if not proxies[1] then
     proxies[1] = newproxy(true)
     local meta = getmetatable(proxies[1])
-    meta.__index, meta.__newindex = renew(array_index), renew(array_newindex)
+    meta.__index = copy_function(array_index)
+    meta.__newindex = copy_function(array_newindex)
     meta.__len, meta.__tostring = array_len, array_tostring
     meta.__metatable = "mapped.FFI"
   end
@@ -417,7 +434,7 @@ end
 
 function methods.copy(self, i)
   local place = places[self]
-  local key = place and not place[PARENT] and find(place, i)
+  local key = place and not place[PARENT] and find_key(place, i)
   if not key then
     error("view and position of an element expected", 2)
   end
@@ -425,7 +442,7 @@ function methods.copy(self, i)
     return (load(place, key))
   end
   -- What a metatype's finalizer would end is not the copy's.
-  return copy(place, key, ffi.gc(ffi.new(place[HOLD].ctype), nil))
+  return copy(place, key, ffi.gc(ffi.new(place[VIEW].ctype), nil))
 end
 
 -- What make_type has made, by the number of the C type. LuaJIT has at most 65536
@@ -507,21 +524,23 @@ local byte_at = ffi.typeof "uint8_t *"
 local word_at = ffi.typeof "const uint32_t *"
 local pointer_at = ffi.typeof "uint8_t *const *"
 
--- Makes a view of the Slice `hold.owner`; the rest of the table is C's, too.
--- Returns it, or nil and what is wrong with the type.
-return function(hold, ctype)
-  local of, problem = find_type(ctype, hold.length)
-  if not of then
+-- Completes the view of the Slice `view.owner`, and returns the userdata for
+-- scripts, or nil and what is wrong with the type.
+local function make_view(view, ctype)
+  local info, problem = find_type(ctype, view.length)
+  if not info then
     return nil, problem
   end
-  hold.ctype, hold.size = of.ctype, of.size
-  hold.array, hold.pointer = of.array, of.pointer
-  hold.mark, hold.base = cast(byte_at, hold.mark), cast(pointer_at, hold.base)
-  hold.state, hold.traits = cast(word_at, hold.state), cast(word_at, hold.traits)
+  view.ctype, view.size = info.ctype, info.size
+  view.array, view.pointer = info.array, info.pointer
+  view.mark, view.base = cast(byte_at, view.mark), cast(pointer_at, view.base)
+  view.state, view.traits = cast(word_at, view.state), cast(word_at, view.traits)
   if not ANY_ADDRESS[ffi.arch] and
-      (cast("uintptr_t", hold.base[0]) + hold.offset) % ffi.alignof(of.ctype) ~= 0 then
+      (cast("uintptr_t", view.base[0]) + view.offset) % ffi.alignof(info.ctype) ~= 0 then
     return nil, "this processor needs aligned values"
   end
-  local kind = { count = hold.length / hold.size, element = of.kind }
-  return make_array({ [HOLD] = hold, [KIND] = kind }, of.proxies)
+  local kind = { count = view.length / view.size, element = info.kind }
+  return make_array({ [VIEW] = view, [KIND] = kind }, info.proxies)
 end
+
+return make_view
