@@ -88,8 +88,8 @@ function mapped.open(file, mode, options) end
 function mapped.shared(name, length, mode, options) end
 
 ---Removes the name of shared memory, see `mapped.shared`. Those who have it
----mapped keep it. Returns nil, message, code if the system
----refuses; raises for a name that none can have.
+---mapped keep it. Returns nil, message, code if the system refuses; raises for a
+---name that none can have.
 ---@param name string
 ---@return boolean? done
 ---@return string? message
@@ -192,11 +192,11 @@ function mapped.type(x) end
 ---    end
 ---
 ---Each window but the first begins with the last `overlap` bytes of the one
----before. The next one closes it: what is to outlive that is copied, or mapped
----by `mapped.open`. The end is that of the file as it is then, so what others
----append meanwhile comes, too. The end of the loop closes the file.
+---before. The next window closes the one before: copy what you need longer, or
+---map it by `mapped.open`. The walk goes on to where the file ends by then, so it
+---includes what others append meanwhile. The end of the loop closes the file.
 ---
----Raises what the system refuses, as `io.lines` does, a `size` of 0, and an
+---Raises if the system refuses, as `io.lines` does, for a `size` of 0, and for an
 ---`overlap` that is not less than the size.
 ---@param file string|file* a path or a handle of `io.open`, which stays yours
 ---@param size integer
@@ -207,7 +207,7 @@ function mapped.type(x) end
 ---@return mapped.Windows windows
 function mapped.windows(file, size, overlap) end
 
----Orders this process's accesses before and after it, as C11's
+---Orders this process's accesses before the call and after it, as C11's
 ---`atomic_thread_fence` does.
 ---@param order? mapped.Order default "seq_cst"
 function mapped.fence(order) end
@@ -238,14 +238,14 @@ function Mutex:lock(timeout) end
 ---Gives the mutex back. Raises if this process doesn't hold it.
 function Mutex:unlock() end
 
----Gives the mutex back with what it guards half changed: the next one to lock it
----is told that its owner died. Raises as `unlock`.
+---Gives the mutex back although what it guards is half changed: the next one to
+---lock it is told that its owner died. Raises as `unlock`.
 function Mutex:abandon() end
 
 ---Returns the ring in the slice, which begins at a multiple of eight in memory. A
----slice that is all zero becomes an empty ring. Raises for one that is neither
----that nor a ring of its size, for less than 320 bytes, a misaligned place, and
----read-only memory.
+---slice that is all zero becomes an empty ring. Raises for a slice that is neither
+---all zero nor a ring of its size, for less than 320 bytes, a misaligned place,
+---and read-only memory.
 ---@param slice mapped.View
 ---@return mapped.Ring
 function mapped.Ring(slice) end
@@ -253,8 +253,8 @@ function mapped.Ring(slice) end
 ---A queue of records in shared memory, from any number of senders to any number
 ---of receivers, in all processes that map it, made by `mapped.Ring`. Each record
 ---is any number of bytes and is received once, in the order in which they were
----sent. Whoever dies takes nothing with him: a record is sent when it is whole,
----and what was not released yet is received by the next one.
+---sent. A process that dies takes nothing with it: a record is sent when it is
+---whole, and what was not released yet is received by the next one.
 ---
 ---A wait without a timeout lasts until it succeeds. Else it returns nil and
 ---"timeout" after so many seconds, or "interrupted" when a signal has come.
@@ -271,10 +271,10 @@ function mapped.Ring(slice) end
 ---    ...
 ---    ring:release()
 ---
----From `reserve` to `commit`, and from `peek` to `release`, nobody else sends, or
----receives, and the region can't be closed. `cancel`, the end of the block of
----`local held <close> = ring`, the collector and the end of the state let go of
----both ends.
+---From `reserve` to `commit` nobody else sends, from `peek` to `release` nobody
+---else receives, and the region can't be closed. `cancel` ends both, and so do
+---the end of the block of `local held <close> = ring`, the collector and the end
+---of the state.
 ---@class mapped.Ring
 local Ring = {}
 
@@ -285,7 +285,8 @@ local Ring = {}
 ---@return string? reason
 function Ring:send(data, timeout) end
 
----Sends if there is room now, and nobody else in the middle of a send.
+---Sends if there is room now and nobody else is in the middle of a send. Returns
+---whether it has.
 ---@param data mapped.Data
 ---@return boolean sent
 function Ring:try_send(data) end
@@ -306,8 +307,8 @@ function Ring:send_many(list, timeout) end
 ---@return string? reason
 function Ring:recv(timeout) end
 
----Receives the next record if there is one now, and nobody else in the middle of
----a receive.
+---Receives the next record if there is one now and nobody else is in the middle
+---of a receive; else returns nil.
 ---@return string? record
 function Ring:try_recv() end
 
@@ -328,7 +329,7 @@ function Ring:recv_many(max, timeout) end
 ---@return string? reason
 function Ring:reserve(n, timeout) end
 
----Sends all that was reserved in one step. Raises if nothing is.
+---Sends all that was reserved in one step. Raises if nothing was.
 ---@param n? integer the final length of the record that was reserved last
 function Ring:commit(n) end
 
@@ -340,7 +341,7 @@ function Ring:commit(n) end
 function Ring:peek(timeout) end
 
 ---Takes all that was peeked at out of the ring in one step; then others may
----overwrite it. Raises if nothing is.
+---overwrite it. Raises if nothing was.
 function Ring:release() end
 
 ---Drops what was reserved, and gives back what was peeked at.
@@ -384,7 +385,7 @@ local Lock = {}
 ---Ends the lock. Raises if it has ended.
 function Lock:unlock() end
 
----Returns whether the lock hasn't ended.
+---Returns whether the lock still holds.
 ---@return boolean
 function Lock:held() end
 
@@ -392,10 +393,9 @@ function Lock:held() end
 
 ---A word that threads and processes change in one step, made by `View:atomic`.
 ---C's <stdatomic.h> and other languages' atomics of that width mean the same by
----it. Sums wrap around, and an integer of 64 bits without a sign is one with a
----sign in Lua. Every function raises when the region is closed or has lost the
----page, and those that write on a read-only one; and for an order that an
----access can't have.
+---it. Sums wrap around, and Lua takes an unsigned 64-bit integer for a signed one.
+---Every function raises when the region is closed or has lost the page, and for an
+---order that its access can't have; those that write raise on read-only memory.
 ---@class mapped.Atomic
 local Atomic = {}
 
@@ -454,9 +454,9 @@ function Atomic:or_(value, order) end
 function Atomic:xor(value, order) end
 
 ---Sleeps while the word is `value`, and returns what it is then; or nil and
----"timeout" when it is `value` still after so many seconds, or "interrupted"
----when a signal has come. Who changes the word calls `notify` after that, in
----whatever process.
+---"timeout" when it is still `value` after so many seconds, or "interrupted" when
+---a signal has come. Whoever changes the word, in any process, calls `notify`
+---after that.
 ---@param value integer
 ---@param timeout? number seconds; default and `math.huge`: without end
 ---@return integer? found
@@ -484,9 +484,9 @@ function Atomic:offset() end
 ---@overload fun(): mapped.Slice?
 local Windows = {}
 
----Looks for bytes from position `init` on, in the whole file: edges of windows
----hide nothing, and the walk stays where it is. Returns the first and the last
----position of the match, or nil. Patterns are for slices.
+---Looks for bytes from position `init` on in the whole file, also across the edge
+---of a window. The walk stays where it is. Returns the first and the last position
+---of the match, or nil. There are no patterns.
 ---@param x string|mapped.View|mapped.Array
 ---@param init? integer default 1
 ---@return integer? first
@@ -579,7 +579,7 @@ function View:write(pos, data) end
 function View:copy_from(data, pos) end
 
 ---Stores all of these bytes in `destination`; the two may overlap. A column can't
----be the destination: its own `copy_from` takes values.
+---be the destination: use its `copy_from`, which takes values.
 ---@param destination mapped.View|mapped.Array
 ---@param pos? integer in bytes; default 1
 function View:copy_to(destination, pos) end
@@ -798,14 +798,15 @@ function View:topointer() end
 
 ---Returns a handle of the io library over the bytes that there are now, at the
 ---first one: `read`, `lines`, `seek`, `write`, `io.output` and C libraries that take
----a handle do with it what they do with a file. It never gets longer: what is
----written behind the last byte fails with ENOSPC.
+---a handle do with it what they do with a file. It never gets longer: a write
+---behind the last byte fails with ENOSPC.
 ---
 ---In mode "r+", the default where the bytes can be written, the handle has no
 ---buffer: a write is in the memory when it returns. In mode "r" it only reads, and
----has a buffer, which makes it ten times as fast. The handle keeps the region alive, but not open: once
----that is closed, reads and writes fail with EBADF. A lost page fails with its
----cause, as ENODATA. The handle has no descriptor, so `mapped.open` refuses it.
+---has a buffer, which makes it ten times as fast. The handle keeps the region
+---alive, but not open: once that is closed, reads and writes fail with EBADF. A
+---lost page fails with its cause, as ENODATA. The handle has no descriptor, so
+---`mapped.open` refuses it.
 ---@param mode? "r"|"r+"
 ---@return file*? handle
 ---@return string? message for devices, and where the system has no such streams
@@ -901,21 +902,20 @@ function View:mlock() end
 ---@return integer? code
 function View:munlock() end
 
----With "r", refuses every write from now on, as if the region had been opened for
----reading; with "r+", ends that, and raises if it was opened for reading. Of a
----slice that are the writes that have one of its bytes between their first and
----their last. Returns nil, message,
----`mapped.status.BUSY` after `topointer`, whose address may be written through,
----and `mapped.status.UNSUPPORTED` for more than 32 stretches that don't touch.
+---With "r", refuses every write of one of these bytes from now on, as if the region
+---had been opened for reading; with "r+", ends that, and raises if it was opened
+---for reading. Returns nil, message, `mapped.status.BUSY` after `topointer`, whose
+---address may be written through, and `mapped.status.UNSUPPORTED` for more than 32
+---stretches that don't touch.
 ---@param mode "r"|"r+"
 ---@return true? done
 ---@return string? message
 ---@return integer? code
 function View:protect(mode) end
 
----Whether a byte of it can't be written. With `true`: returns a slice of the same
----bytes through which nothing can be written, nor through what is made from it:
----slices, arrays, records, atomic words. Others go on writing these bytes, and
+---Returns whether one of the bytes can't be written. With `true`: returns a slice
+---of the same bytes through which nothing can be written, nor through what is made
+---from it: slices, arrays, records, atomic words. Others go on writing these bytes, and
 ---`region` returns the region as it is. The address that `topointer` returns
 ---can't say that it is for reading.
 ---@param view? true
