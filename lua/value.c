@@ -478,11 +478,12 @@ static int get_slow(lua_State *L)
 static int typed_get(lua_State *L)
 {
     const mapped_slice *self = mlua_check_full_self(L, 3);
-    const mapped_slice slice = mlua_view_bytes(self);
-    const mlua_compiled *code = mlua_find_compiled(
-        mlua_owner(self)->cache, MLUA_CODE, lua_tolstring(L, 2, NULL));
+    const char *text = lua_tolstring(L, 2, NULL);
     int is_integer;
     lua_Integer i = lua_tointegerx(L, 3, &is_integer);
+    const mlua_compiled *code =
+        mlua_find_compiled(mlua_owner(self)->cache, MLUA_CODE, text);
+    const mapped_slice slice = mlua_view_bytes(self);
     const unsigned char *p;
     size_t offset;
     if (!is_integer && lua_isnoneornil(L, 3))
