@@ -39,6 +39,12 @@ MAPPED__INLINE mapped_array mlua_core_array(mlua_array *array)
                           .strides = &array->stride};
 }
 
+/* Do other bytes lie between the items? */
+MAPPED__INLINE bool mlua_is_strided(const mlua_array *array)
+{
+    return array->count > 1 && (size_t)array->stride != array->item.size;
+}
+
 /* array.c: returns the Array or Records at `arg`, which may be closed, or NULL.
  */
 mlua_array *mlua_test_array(lua_State *L, int arg);
@@ -86,12 +92,6 @@ MAPPED__INLINE void mlua_pop_metatable(lua_State *L, int max_count)
 {
     if (lua_gettop(L) > max_count)
         lua_settop(L, max_count);
-}
-
-/* Do other bytes lie between the items? */
-MAPPED__INLINE bool mlua_is_strided(const mlua_array *array)
-{
-    return array->count > 1 && (size_t)array->stride != array->item.size;
 }
 
 /* value.c: pushes a value of the element's kind. */

@@ -5,7 +5,8 @@
  *
  * Each half has one switch over the element's kind and one over the item's
  * kind, which everything else comes down to: get and set, arrays, records, pack
- * and unpack.
+ * and unpack. For the commonest elements mlua_try_push_at in typed.h is
+ * quicker.
  *
  * Invariant: a value is converted completely before any of it is stored,
  * because its conversion may run any code. */
@@ -59,6 +60,7 @@ unsigned char *mlua_scratch(lua_State *L, void *room, size_t capacity, size_t n)
     return n > capacity ? lua_newuserdatauv(L, n, 0) : room;
 }
 
+/* Pushes a string of the bytes of a text. */
 static void push_text(lua_State *L, mapped_slice slice, size_t offset,
                       const mapped_item *item)
 {
@@ -124,11 +126,12 @@ void mlua_push_item(lua_State *L, int arg, mapped_slice slice, size_t offset,
     case MAPPED_ITEM_RECORD:
         push_record(L, arg, slice, offset, item);
         break;
-    default:
+    default: /* a text or bytes */
         push_text(L, slice, offset, item);
     }
 }
 
+/* Pushes a list of the values of several elements or records. */
 static void push_sequence(lua_State *L, const mapped_item *item,
                           const unsigned char *p)
 {
@@ -142,6 +145,7 @@ static void push_sequence(lua_State *L, const mapped_item *item,
     }
 }
 
+/* Pushes a table of a record's values by the names of the fields. */
 static void push_table(lua_State *L, const mapped_fields *fields,
                        const unsigned char *p)
 {
@@ -177,7 +181,7 @@ void mlua_push_copy(lua_State *L, const mapped_item *item,
     case MAPPED_ITEM_RECORD:
         push_table(L, item->record, p);
         break;
-    default:
+    default: /* a text or bytes */
         text = mapped_item_load_bytes(item, p, &length);
         lua_pushlstring(L, text, length);
     }
@@ -431,7 +435,7 @@ const char *mlua_convert_item(lua_State *L, int index, const mapped_item *item,
         return convert_sequence(L, index, item, to);
     case MAPPED_ITEM_RECORD:
         return convert_record(L, index, item->record, to);
-    default:
+    default: /* a text or bytes */
         return convert_text(L, index, item, to);
     }
 }

@@ -1,5 +1,6 @@
-/* Waits in turns. The command `lua` handles a signal by a hook that it sets in
- * the main thread: that is what the end of a turn looks for. */
+/* Waits in turns: see mlua_wait. When a signal comes, the command `lua` sets a
+ * hook in the main thread, which raises an error as soon as Lua code runs
+ * there. So the end of each turn looks whether the hook is another one. */
 #include "sharing.h"
 
 uint64_t mlua_opt_deadline(lua_State *L, int arg)
@@ -15,7 +16,7 @@ uint64_t mlua_opt_deadline(lua_State *L, int arg)
     return deadline;
 }
 
-/* How long a signal that comes just before a sleep may wait, in nanoseconds. */
+/* In nanoseconds: as long may a signal wait that comes just before a sleep. */
 #define LONGEST_TURN ((uint64_t)50000000)
 
 static uint64_t end_of_turn(uint64_t deadline)
@@ -24,7 +25,8 @@ static uint64_t end_of_turn(uint64_t deadline)
     return deadline < soon ? deadline : soon;
 }
 
-/* Lua 5.1 doesn't tell its main thread: there the thread that waits counts. */
+/* Lua 5.1 doesn't tell its main thread: there it is the waiting thread's hook.
+ */
 static lua_Hook main_hook(lua_State *L)
 {
 #ifdef LUA_RIDX_MAINTHREAD
