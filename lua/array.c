@@ -35,15 +35,15 @@ static mlua_array *check_array(lua_State *L, int arg)
 void mlua_push_array(lua_State *L, int arg, const mlua_array *copy)
 {
     bool has_layout = copy->item.record != NULL;
-    mlua_array *self = lua_newuserdatauv(L, sizeof *self, has_layout ? 2 : 1);
+    mlua_array *self =
+        mlua_push_object(L, has_layout ? MLUA_RECORDS : MLUA_ARRAY,
+                         sizeof *self, has_layout ? 2 : 1);
     *self = *copy;
     mlua_set_owner(L, arg);
     if (has_layout) {
         lua_getiuservalue(L, arg, 2);
         lua_setiuservalue(L, -2, 2);
     }
-    lua_pushvalue(L, lua_upvalueindex(has_layout ? MLUA_RECORDS : MLUA_ARRAY));
-    lua_setmetatable(L, -2);
 }
 
 int mlua_push_subarray(lua_State *L, const char *operation,

@@ -20,11 +20,9 @@ static int view_atomic(lua_State *L)
     mapped_error error;
     if (mapped_atomic_at(slice, element, offset, &atomic, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
-    self = lua_newuserdatauv(L, sizeof *self, 1);
+    self = mlua_push_object(L, MLUA_ATOMIC, sizeof *self, 1);
     *self = atomic;
     mlua_set_owner(L, 1);
-    lua_pushvalue(L, lua_upvalueindex(MLUA_ATOMIC));
-    lua_setmetatable(L, -2);
     return 1;
 }
 

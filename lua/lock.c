@@ -34,10 +34,8 @@ static mlua_lock *check_lock(lua_State *L)
  * locked, so that no error can lose what was locked. */
 static mlua_lock *push_lock(lua_State *L)
 {
-    mlua_lock *self = lua_newuserdatauv(L, sizeof *self, 0);
+    mlua_lock *self = mlua_push_object(L, MLUA_LOCK, sizeof *self, 0);
     *self = (mlua_lock){.held = false};
-    lua_pushvalue(L, lua_upvalueindex(MLUA_LOCK));
-    lua_setmetatable(L, -2);
     return self;
 }
 

@@ -398,6 +398,17 @@ void mlua_keep_accessed(mlua_region *self);
 /* Closes the Region, and ends its export. */
 mapped_status mlua_close_region(mlua_region *self, mapped_error *error);
 
+/* Pushes a new userdata of that type, which the caller fills before it calls
+ * anything that may allocate. */
+MAPPED__INLINE void *mlua_push_object(lua_State *L, int type, size_t size,
+                                      int user_values)
+{
+    void *self = lua_newuserdatauv(L, size, user_values);
+    lua_pushvalue(L, lua_upvalueindex(type));
+    lua_setmetatable(L, -2);
+    return self;
+}
+
 /* Pushes the upvalues that all functions share. */
 MAPPED__INLINE void mlua_push_shared(lua_State *L)
 {

@@ -26,13 +26,9 @@ int mlua_mutex_new(lua_State *L)
     slice = mlua_check_only_view(L);
     if (mapped_mutex_at(slice, &mutex, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
-    self = lua_newuserdatauv(L, sizeof *self, 1);
-    self->bytes = slice;
-    self->core = mutex;
-    self->is_held = false;
+    self = mlua_push_object(L, MLUA_MUTEX, sizeof *self, 1);
+    *self = (mlua_mutex){.bytes = slice, .core = mutex, .is_held = false};
     mlua_set_owner(L, 1);
-    lua_pushvalue(L, lua_upvalueindex(MLUA_MUTEX));
-    lua_setmetatable(L, -2);
     return 1;
 }
 

@@ -66,11 +66,9 @@ int mlua_ring_new(lua_State *L)
     slice = mlua_check_only_view(L);
     if (mapped_ring_at(slice, &ring, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
-    self = lua_newuserdatauv(L, sizeof *self, 1);
+    self = mlua_push_object(L, MLUA_RING, sizeof *self, 1);
     *self = (mlua_ring){.bytes = slice, .core = ring};
     mlua_set_owner(L, 1);
-    lua_pushvalue(L, lua_upvalueindex(MLUA_RING));
-    lua_setmetatable(L, -2);
     mlua_add_resource(L, &self->resource, free_ring);
     return 1;
 }

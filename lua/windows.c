@@ -42,10 +42,10 @@ void mlua_close_window(lua_State *L, mlua_region *window)
 static uint64_t check_byte_count(lua_State *L, int arg)
 {
     lua_Integer n = mlua_check_integer(L, arg);
-    if (n < 0) {
-        lua_pushfstring(L, "must not be negative, got %I", (LUAI_UACINT)n);
-        luaL_argerror(L, arg, lua_tostring(L, -1));
-    }
+    if (n < 0)
+        luaL_argerror(
+            L, arg,
+            lua_pushfstring(L, "must not be negative, got %I", (LUAI_UACINT)n));
     return (uint64_t)n;
 }
 
@@ -72,10 +72,8 @@ static mapped_status open_stream(lua_State *L, mlua_windows *self,
  * opened, so that no error can lose what was opened. */
 static mlua_windows *push_windows(lua_State *L)
 {
-    mlua_windows *self = lua_newuserdatauv(L, sizeof *self, 2);
+    mlua_windows *self = mlua_push_object(L, MLUA_WINDOWS, sizeof *self, 2);
     *self = (mlua_windows){.window = NULL};
-    lua_pushvalue(L, lua_upvalueindex(MLUA_WINDOWS));
-    lua_setmetatable(L, -2);
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, 2);
     return self;
