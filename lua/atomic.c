@@ -5,10 +5,7 @@
 
 static const mapped_atomic *check_atomic(lua_State *L)
 {
-    const mapped_atomic *self = mlua_test(L, 1, MLUA_ATOMIC);
-    if (self == NULL)
-        mlua_raise_type(L, 1, "mapped.Atomic");
-    return self;
+    return mlua_check(L, 1, MLUA_ATOMIC, "mapped.Atomic");
 }
 
 static int view_atomic(lua_State *L)

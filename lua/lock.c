@@ -24,10 +24,7 @@ static void free_resource(mlua_resource *resource)
 
 static mlua_lock *check_lock(lua_State *L)
 {
-    mlua_lock *self = mlua_test(L, 1, MLUA_LOCK);
-    if (self == NULL)
-        mlua_raise_type(L, 1, "mapped.Lock");
-    return self;
+    return mlua_check(L, 1, MLUA_LOCK, "mapped.Lock");
 }
 
 /* Pushes a Lock that holds nothing so far. It is complete before anything is

@@ -218,6 +218,17 @@ MAPPED__INLINE void *mlua_test(lua_State *L, int arg, int type)
     return self;
 }
 
+/* Returns the userdata at `arg` if it is of that type; else raises an error
+ * that expects `name`. */
+MAPPED__INLINE void *mlua_check(lua_State *L, int arg, int type,
+                                const char *name)
+{
+    void *self = mlua_test(L, arg, type);
+    if (self == NULL)
+        mlua_raise_type(L, arg, name);
+    return self;
+}
+
 /* A Region or a Slice is called a view. */
 #define MLUA_VIEW_TYPES "mapped.Region or mapped.Slice"
 

@@ -11,10 +11,7 @@ typedef struct mlua_mutex {
 
 static mlua_mutex *check_mutex(lua_State *L)
 {
-    mlua_mutex *self = mlua_test(L, 1, MLUA_MUTEX);
-    if (self == NULL)
-        mlua_raise_type(L, 1, "mapped.Mutex");
-    return self;
+    return mlua_check(L, 1, MLUA_MUTEX, "mapped.Mutex");
 }
 
 int mlua_mutex_new(lua_State *L)

@@ -8,10 +8,7 @@
 
 static const mlua_layout *check_layout(lua_State *L, int arg)
 {
-    const mlua_layout *self = mlua_test(L, arg, MLUA_LAYOUT);
-    if (self == NULL)
-        mlua_raise_type(L, arg, "mapped.Layout or the text of one");
-    return self;
+    return mlua_check(L, arg, MLUA_LAYOUT, "mapped.Layout or the text of one");
 }
 
 /* Makes the userdata on top of the stack a Layout of these fields. */
@@ -129,9 +126,7 @@ const luaL_Reg mlua_view_records[] = {{"records", view_records}, {NULL, NULL}};
 
 static mlua_array *check_records(lua_State *L, int arg)
 {
-    mlua_array *self = mlua_test(L, arg, MLUA_RECORDS);
-    if (self == NULL)
-        mlua_raise_type(L, arg, "mapped.Records");
+    mlua_array *self = mlua_check(L, arg, MLUA_RECORDS, "mapped.Records");
     if (mapped_region_closed(self->bytes.region))
         mlua_raise_closed(L);
     return self;
@@ -205,10 +200,7 @@ const luaL_Reg mlua_records_methods[] = {
 
 static const mlua_record *check_record(lua_State *L, int arg)
 {
-    const mlua_record *self = mlua_test(L, arg, MLUA_RECORD);
-    if (self == NULL)
-        mlua_raise_type(L, arg, "mapped.Record");
-    return self;
+    return mlua_check(L, arg, MLUA_RECORD, "mapped.Record");
 }
 
 int mlua_record_index(lua_State *L)

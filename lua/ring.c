@@ -35,10 +35,7 @@ static void free_ring(mlua_resource *resource)
 
 mlua_ring *mlua_check_ring(lua_State *L)
 {
-    mlua_ring *self = mlua_test(L, 1, MLUA_RING);
-    if (self == NULL)
-        mlua_raise_type(L, 1, "mapped.Ring");
-    return self;
+    return mlua_check(L, 1, MLUA_RING, "mapped.Ring");
 }
 
 void mlua_check_record_length(lua_State *L, const mlua_ring *self, size_t n,

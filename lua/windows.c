@@ -11,10 +11,7 @@
 
 static mlua_windows *check_windows(lua_State *L, int arg)
 {
-    mlua_windows *self = mlua_test(L, arg, MLUA_WINDOWS);
-    if (self == NULL)
-        mlua_raise_type(L, arg, "mapped.Windows");
-    return self;
+    return mlua_check(L, arg, MLUA_WINDOWS, "mapped.Windows");
 }
 
 mlua_windows *mlua_check_open_windows(lua_State *L, int arg)
