@@ -6,7 +6,7 @@
  * does the work on a mapped_array, which mlua_core_array makes of either. */
 #include "typed.h"
 
-#define BLOCK_BYTES 4096
+#define BLOCK_BYTES 4096 /* of items that totable reads at a time */
 #define EITHER_TYPE "mapped.Array or mapped.Records"
 
 mlua_array *mlua_test_array(lua_State *L, int arg)

@@ -6,8 +6,8 @@
  * or raise, because everybody else waits for it. So all arguments are
  * converted, and all memory is allocated, before an end is held. Where a
  * receiver's memory turns out to be too small, the records stay in the ring,
- * and it tries again with more. The strings are made when the records have been
- * received, so that the records are lost if Lua has no memory for these. */
+ * and it tries again with more. Only the strings are made after the records
+ * were received: if Lua has no memory for the strings, the records are lost. */
 #include <limits.h>
 #include <string.h>
 
@@ -43,6 +43,7 @@ typedef struct outgoing {
     size_t sent;
 } outgoing;
 
+/* Sends the batch in turns, and says how many records were sent. */
 static mapped_status send_all(lua_State *L, const mlua_ring *self,
                               outgoing *batch, uint64_t deadline,
                               mapped_error *error)
@@ -57,7 +58,7 @@ static mapped_status send_all(lua_State *L, const mlua_ring *self,
     return status;
 }
 
-/* The record at argument 2. */
+/* Sends the record at argument 2. */
 static mapped_status send_one(lua_State *L, const mlua_ring *self,
                               const char *operation, uint64_t deadline,
                               mapped_error *error)
@@ -74,13 +75,12 @@ static int ring_send(lua_State *L)
     const mlua_ring *self;
     mapped_error error;
     uint64_t deadline;
+    mapped_status status;
     mlua_at_most(L, 3);
     self = mlua_check_ring(L);
     deadline = mlua_opt_deadline(L, 3);
-    if (send_one(L, self, "send", deadline, &error) != MAPPED_OK)
-        return mlua_fail(L, &error);
-    lua_pushboolean(L, true);
-    return 1;
+    status = send_one(L, self, "send", deadline, &error);
+    return mlua_result(L, status, &error);
 }
 
 static int ring_try_send(lua_State *L)
