@@ -127,11 +127,11 @@ static PyObject *atomic_load_with(PyObject *self, PyObject *const *values)
     return result_of(atomic, status, value, &error);
 }
 
-static KEYWORD_METHOD(atomic_load, atomic_load_with, "load", 0, 1, "order")
+STATIC_KEYWORD_METHOD(atomic_load, atomic_load_with, "load", 0, 1, "order")
 
-    static const char atomic_store_doc[] =
-        PyDoc_STR("store($self, /, value, order='seq_cst')\n--\n\n"
-                  "Store `value`." ORDER_DOC CHANGE_ERRORS);
+static const char atomic_store_doc[] =
+    PyDoc_STR("store($self, /, value, order='seq_cst')\n--\n\n"
+              "Store `value`." ORDER_DOC CHANGE_ERRORS);
 
 static PyObject *atomic_store_with(PyObject *self, PyObject *const *values)
 {
@@ -147,11 +147,11 @@ static PyObject *atomic_store_with(PyObject *self, PyObject *const *values)
     Py_RETURN_NONE;
 }
 
-static KEYWORD_METHOD(atomic_store, atomic_store_with, "store", 1, 2, "value",
+STATIC_KEYWORD_METHOD(atomic_store, atomic_store_with, "store", 1, 2, "value",
                       "order")
 
-    static PyObject *update(PyObject *self, mapped_atomic_operation operation,
-                            PyObject *const *values)
+static PyObject *update(PyObject *self, mapped_atomic_operation operation,
+                        PyObject *const *values)
 {
     mapped_order order = MAPPED_ORDER_SEQ_CST;
     mapped_value value, before = {0};
@@ -175,7 +175,7 @@ static KEYWORD_METHOD(atomic_store, atomic_store_with, "store", 1, 2, "value",
     {                                                                       \
         return update(self, operation, values);                             \
     }                                                                       \
-    static KEYWORD_METHOD(atomic_##name, atomic_##name##_with, #name, 1, 2, \
+    STATIC_KEYWORD_METHOD(atomic_##name, atomic_##name##_with, #name, 1, 2, \
                           "value", "order")
 
 UPDATE(exchange, MAPPED_ATOMIC_EXCHANGE, "Store `value`")
@@ -207,21 +207,21 @@ static PyObject *atomic_compare_exchange_with(PyObject *self,
     return result_of(atomic, status, before, &error);
 }
 
-static KEYWORD_METHOD(atomic_compare_exchange, atomic_compare_exchange_with,
+STATIC_KEYWORD_METHOD(atomic_compare_exchange, atomic_compare_exchange_with,
                       "compare_exchange", 2, 3, "expected", "desired", "order")
 
-    static const char atomic_wait_doc[] = PyDoc_STR(
-        "wait($self, /, value, timeout=None)\n--\n\n"
-        "Sleep while the word is `value`, and return what it is then. Who "
-        "changes\n"
-        "it calls notify() after that, in whatever thread or process. "
-        "`timeout`\n"
-        "is in seconds; other Python threads run meanwhile, and signals are\n"
-        "handled.\n\n"
-        "TimeoutError if it is `value` still. ValueError if the word can't be\n"
-        "`value`, if the timeout is negative or no number, or when the region "
-        "is\n"
-        "closed; FaultError when the page is lost.");
+static const char atomic_wait_doc[] = PyDoc_STR(
+    "wait($self, /, value, timeout=None)\n--\n\n"
+    "Sleep while the word is `value`, and return what it is then. Who "
+    "changes\n"
+    "it calls notify() after that, in whatever thread or process. "
+    "`timeout`\n"
+    "is in seconds; other Python threads run meanwhile, and signals are\n"
+    "handled.\n\n"
+    "TimeoutError if it is `value` still. ValueError if the word can't be\n"
+    "`value`, if the timeout is negative or no number, or when the region "
+    "is\n"
+    "closed; FaultError when the page is lost.");
 
 typedef struct AtomicWait {
     const mapped_atomic *atomic;
@@ -250,15 +250,15 @@ static PyObject *atomic_wait_with(PyObject *self, PyObject *const *values)
     return result_of(atomic, wait.status, context.found, &wait.error);
 }
 
-static KEYWORD_METHOD(atomic_wait, atomic_wait_with, "wait", 1, 2, "value",
+STATIC_KEYWORD_METHOD(atomic_wait, atomic_wait_with, "wait", 1, 2, "value",
                       "timeout")
 
-    static const char atomic_notify_doc[] = PyDoc_STR(
-        "notify($self, /, count=None)\n--\n\n"
-        "Wake at most `count` threads that wait for the word, in any process, "
-        "or\n"
-        "all. Return how many, or 0 where the system doesn't tell.\n\n"
-        "ValueError for a negative count or if the region is closed.");
+static const char atomic_notify_doc[] = PyDoc_STR(
+    "notify($self, /, count=None)\n--\n\n"
+    "Wake at most `count` threads that wait for the word, in any process, "
+    "or\n"
+    "all. Return how many, or 0 where the system doesn't tell.\n\n"
+    "ValueError for a negative count or if the region is closed.");
 
 static PyObject *atomic_notify_with(PyObject *self, PyObject *const *values)
 {
@@ -275,10 +275,10 @@ static PyObject *atomic_notify_with(PyObject *self, PyObject *const *values)
     return PyLong_FromUnsignedLong(woken);
 }
 
-static KEYWORD_METHOD(atomic_notify, atomic_notify_with, "notify", 0, 1,
+STATIC_KEYWORD_METHOD(atomic_notify, atomic_notify_with, "notify", 0, 1,
                       "count")
 
-    static const char atomic___reduce_ex___doc[] = REDUCE_DOC;
+static const char atomic___reduce_ex___doc[] = REDUCE_DOC;
 
 static METHOD_ONE(atomic___reduce_ex__)
 {

@@ -164,15 +164,15 @@ static PyObject *ring_reserve_with(PyObject *self, PyObject *const *values)
     return place(ring_of(self), &placing, deadline);
 }
 
-static KEYWORD_METHOD(ring_reserve, ring_reserve_with, "reserve", 1, 2, "n",
+STATIC_KEYWORD_METHOD(ring_reserve, ring_reserve_with, "reserve", 1, 2, "n",
                       "timeout")
 
-    static const char ring_commit_doc[] = PyDoc_STR(
-        "commit($self, /, length=None)\n--\n\n"
-        "Send the records that are reserved, in one step. `length` makes the\n"
-        "last of them shorter.\n\n"
-        "ValueError if none is reserved; IndexError if it is shorter than\n"
-        "`length`." RING_ERRORS);
+static const char ring_commit_doc[] = PyDoc_STR(
+    "commit($self, /, length=None)\n--\n\n"
+    "Send the records that are reserved, in one step. `length` makes the\n"
+    "last of them shorter.\n\n"
+    "ValueError if none is reserved; IndexError if it is shorter than\n"
+    "`length`." RING_ERRORS);
 
 static PyObject *ring_commit_with(PyObject *self, PyObject *const *values)
 {
@@ -195,16 +195,16 @@ static PyObject *ring_commit_with(PyObject *self, PyObject *const *values)
                                : raise_of(ring->owned.owner, &error);
 }
 
-static KEYWORD_METHOD(ring_commit, ring_commit_with, "commit", 0, 1, "length")
+STATIC_KEYWORD_METHOD(ring_commit, ring_commit_with, "commit", 0, 1, "length")
 
-    static const char ring_peek_doc[] = PyDoc_STR(
-        "peek($self, /, timeout=None)\n--\n\n"
-        "Return a Slice of the next record, which stays in the ring until\n"
-        "release(). Nobody else receives meanwhile. Several records can be\n"
-        "peeked at. Waits for one for `timeout` seconds at most, but not "
-        "while\n"
-        "others are peeked at.\n\n"
-        "TimeoutError." RING_ERRORS);
+static const char ring_peek_doc[] = PyDoc_STR(
+    "peek($self, /, timeout=None)\n--\n\n"
+    "Return a Slice of the next record, which stays in the ring until\n"
+    "release(). Nobody else receives meanwhile. Several records can be\n"
+    "peeked at. Waits for one for `timeout` seconds at most, but not "
+    "while\n"
+    "others are peeked at.\n\n"
+    "TimeoutError." RING_ERRORS);
 
 static PyObject *ring_peek_with(PyObject *self, PyObject *const *values)
 {
@@ -215,13 +215,13 @@ static PyObject *ring_peek_with(PyObject *self, PyObject *const *values)
     return place(ring_of(self), &placing, deadline);
 }
 
-static KEYWORD_METHOD(ring_peek, ring_peek_with, "peek", 0, 1, "timeout")
+STATIC_KEYWORD_METHOD(ring_peek, ring_peek_with, "peek", 0, 1, "timeout")
 
-    static const char ring_release_doc[] = PyDoc_STR(
-        "release($self, /)\n--\n\n"
-        "Take the records that were peeked at out of the ring, in one step.\n"
-        "Their Slices show other records from then on.\n\n"
-        "ValueError if there is none." RING_ERRORS);
+static const char ring_release_doc[] = PyDoc_STR(
+    "release($self, /)\n--\n\n"
+    "Take the records that were peeked at out of the ring, in one step.\n"
+    "Their Slices show other records from then on.\n\n"
+    "ValueError if there is none." RING_ERRORS);
 
 static PyObject *ring_release(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
@@ -279,12 +279,12 @@ static PyObject *ring_recv_async_with(PyObject *self, PyObject *const *values)
         Py_BuildValue("(OO)", self, values[0] != NULL ? values[0] : Py_None));
 }
 
-static KEYWORD_METHOD(ring_recv_async, ring_recv_async_with, "recv_async", 0, 1,
+STATIC_KEYWORD_METHOD(ring_recv_async, ring_recv_async_with, "recv_async", 0, 1,
                       "timeout")
 
-    static const char ring_send_async_doc[] =
-        PyDoc_STR("send_async($self, /, data, timeout=None)\n--\n\n"
-                  "send() for asyncio, to be awaited." RING_ERRORS);
+static const char ring_send_async_doc[] =
+    PyDoc_STR("send_async($self, /, data, timeout=None)\n--\n\n"
+              "send() for asyncio, to be awaited." RING_ERRORS);
 
 static PyObject *ring_send_async_with(PyObject *self, PyObject *const *values)
 {
@@ -293,11 +293,11 @@ static PyObject *ring_send_async_with(PyObject *self, PyObject *const *values)
                                     values[1] != NULL ? values[1] : Py_None));
 }
 
-static KEYWORD_METHOD(ring_send_async, ring_send_async_with, "send_async", 1, 2,
+STATIC_KEYWORD_METHOD(ring_send_async, ring_send_async_with, "send_async", 1, 2,
                       "data", "timeout")
 
-    /* The Ring itself is the iterator: one whose step was cancelled goes on. */
-    static PyObject *ring_anext(PyObject *self)
+/* The Ring itself is the iterator: one whose step was cancelled goes on. */
+static PyObject *ring_anext(PyObject *self)
 {
     return call_async("recv", Py_BuildValue("(O)", self));
 }
