@@ -1,63 +1,16 @@
-/* The type Ring: a queue of records in shared memory; and its methods that hold
- * an end of it for records in place. Between reserve and commit, or peek and
- * release, the end is held by the object. */
+/* The type Ring: a queue of records in shared memory. This file has what is
+ * done in place; ring_data.c sends and receives copies.
+ *
+ * reserve() holds the senders' end until commit(), and peek() the receivers'
+ * end until release(). Everybody else, in all processes, waits for who holds an
+ * end. So the Ring lets go of its ends at the latest when it is freed.
+ *
+ * While one thread waits in reserve() or peek(), which it does without the
+ * interpreter's lock, no other may use the ends: require_no_wait(). */
 #include <unistd.h>
 
 #include "pickle.h"
 #include "ring.h"
-
-static PyObject *ring_new(PyTypeObject *type, PyObject *arguments,
-                          PyObject *keywords)
-{
-    mapped_slice span;
-    mapped_status status;
-    mapped_error error;
-    Ring *made = (Ring *)owned_create(type, "Ring", arguments, keywords, &span);
-    if (made == NULL)
-        return NULL;
-    made->core = (mapped_ring){.capacity = 0};
-    made->has_sender = made->has_receiver = false;
-    made->waiting_process = 0;
-    do {
-        PyThreadState *thread = unlocked_enter();
-        status = mapped_ring_at(span, &made->core, &error);
-        unlocked_leave(thread);
-    } while (status == MAPPED_INTERRUPTED && PyErr_CheckSignals() == 0);
-    if (status == MAPPED_OK)
-        return (PyObject *)made;
-    if (!PyErr_Occurred())
-        raise_of(made->owned.owner, &error);
-    Py_DECREF((PyObject *)made);
-    return NULL;
-}
-
-/* Lets go of an end. The core may give up the interpreter's lock in there, so
- * the object doesn't have the end any more. The last export of a retired region
- * may give up its wrapped buffer. */
-static void end_hold(Ring *ring, const mapped_ring_hold *hold)
-{
-    mapped_ring_hold ended = *hold;
-    mapped_ring_end(&ended);
-    region_release_wrap(ring->owned.owner);
-}
-
-static void let_go(Ring *ring)
-{
-    bool had_sender = ring->has_sender, had_receiver = ring->has_receiver;
-    const mapped_ring_hold sender = ring->sender, receiver = ring->receiver;
-    ring->has_sender = ring->has_receiver = false;
-    if (had_sender)
-        end_hold(ring, &sender);
-    if (had_receiver)
-        end_hold(ring, &receiver);
-}
-
-static void ring_dealloc(PyObject *self)
-{
-    PyObject_GC_UnTrack(self);
-    let_go(ring_of(self));
-    owned_dealloc(self);
-}
 
 int ring_require(bool condition, const char *reason)
 {
@@ -73,77 +26,158 @@ static int require_no_wait(const Ring *ring)
                         "of this Ring");
 }
 
-/* Records in place. */
-
-typedef struct Placing {
-    const mapped_ring *ring;
-    mapped_ring_hold hold;
-    bool has_hold, sends;
-    size_t n;
-    mapped_slice record;
-} Placing;
-
-static mapped_status place_turn(void *context, uint64_t deadline,
-                                mapped_error *error)
+int ring_wait(Wait *wait, uint64_t deadline)
 {
-    Placing *self = context;
-    if (self->has_hold)
-        return self->sends ? mapped_ring_reserve(&self->hold, self->n, deadline,
-                                                 &self->record, error)
-                           : mapped_ring_peek(&self->hold, deadline,
-                                              &self->record, error);
+    wait->deadline = deadline;
+    wait->status = wait->turn(wait->context, 0, &wait->error);
+    return wait->status == MAPPED_TIMEOUT && deadline != 0 ? unlocked_wait(wait)
+                                                           : 0;
+}
+
+static PyObject *ring_new(PyTypeObject *type, PyObject *arguments,
+                          PyObject *keywords)
+{
+    mapped_slice span;
+    mapped_status status;
+    mapped_error error;
+    Ring *self = (Ring *)owned_create(type, "Ring", arguments, keywords, &span);
+    if (self == NULL)
+        return NULL;
+    self->core = (mapped_ring){.capacity = 0};
+    self->sender.is_held = self->receiver.is_held = false;
+    self->waiting_process = 0;
+    do {
+        PyThreadState *thread = unlocked_enter();
+        status = mapped_ring_at(span, &self->core, &error);
+        unlocked_leave(thread);
+    } while (status == MAPPED_INTERRUPTED && PyErr_CheckSignals() == 0);
+    if (status == MAPPED_OK)
+        return (PyObject *)self;
+    if (!PyErr_Occurred())
+        raise_of(self->owned.owner, &error);
+    Py_DECREF((PyObject *)self);
+    return NULL;
+}
+
+/* Copies an end and marks it as not held: the caller ends the copy. The core
+ * may give up the interpreter's lock meanwhile, and other threads must not find
+ * an end that is half over. */
+static RingEnd take_end(RingEnd *end)
+{
+    RingEnd taken = *end;
+    end->is_held = false;
+    return taken;
+}
+
+static void end_hold(Ring *ring, mapped_ring_hold *hold)
+{
+    mapped_ring_end(hold);
+    /* That may have been the last export of a region that was closed. */
+    region_release_wrap(ring->owned.owner);
+}
+
+/* Lets go of an end if it is held: the records reserved are dropped, and those
+ * peeked at stay in the ring. */
+static void let_go(Ring *ring, RingEnd *end)
+{
+    if (!end->is_held)
+        return;
+    RingEnd taken = take_end(end);
+    end_hold(ring, &taken.hold);
+}
+
+static void ring_dealloc(PyObject *self)
+{
+    PyObject_GC_UnTrack(self);
+    let_go(ring_of(self), &ring_of(self)->sender);
+    let_go(ring_of(self), &ring_of(self)->receiver);
+    owned_dealloc(self);
+}
+
+/* One call of reserve() or peek(), as the context of its wait. */
+typedef struct RecordWait {
+    bool reserves; /* else it peeks */
+    size_t n;      /* the bytes to reserve */
+    const mapped_ring *ring;
+    RingEnd end;         /* a copy, so that a fork during the wait finds the
+                          * Ring's own as it was before */
+    mapped_slice record; /* the result */
+} RecordWait;
+
+static mapped_status record_turn(void *context, uint64_t deadline,
+                                 mapped_error *error)
+{
+    RecordWait *self = context;
+    mapped_ring_hold *hold = &self->end.hold;
+    mapped_slice *record = &self->record;
+    if (self->end.is_held)
+        return self->reserves
+                   ? mapped_ring_reserve(hold, self->n, deadline, record, error)
+                   : mapped_ring_peek(hold, deadline, record, error);
     mapped_status status =
-        self->sends
-            ? mapped_ring_reserve_first(self->ring, self->n, deadline,
-                                        &self->hold, &self->record, error)
-            : mapped_ring_peek_first(self->ring, deadline, &self->hold,
-                                     &self->record, error);
-    self->has_hold = status == MAPPED_OK;
+        self->reserves
+            ? mapped_ring_reserve_first(self->ring, self->n, deadline, hold,
+                                        record, error)
+            : mapped_ring_peek_first(self->ring, deadline, hold, record, error);
+    self->end.is_held = status == MAPPED_OK;
     return status;
 }
 
-/* Reserves or peeks at one more record. Nobody waits with some already here:
- * then a timeout comes at once. Returns 0, or -1 with an exception. */
-static int place_record(Ring *ring, Placing *placing, uint64_t deadline)
+/* Sets `record_wait->record`. Returns 0, or -1 with an exception. */
+static int wait_for_record(Ring *ring, RecordWait *record_wait,
+                           uint64_t deadline)
 {
+    RingEnd *end = record_wait->reserves ? &ring->sender : &ring->receiver;
     Wait wait = {.region = ring->core.slice.region,
-                 .turn = place_turn,
-                 .context = placing};
-    mapped_ring_hold *hold = placing->sends ? &ring->sender : &ring->receiver;
-    bool *has_hold = placing->sends ? &ring->has_sender : &ring->has_receiver;
+                 .turn = record_turn,
+                 .context = record_wait};
     if (require_no_wait(ring) < 0)
         return -1;
-    placing->ring = &ring->core;
-    placing->has_hold = *has_hold;
-    placing->hold = *hold;
+    record_wait->ring = &ring->core;
+    record_wait->end = *end;
     ring->waiting_process = getpid();
-    int waited = ring_wait(&wait, *has_hold ? 0 : deadline);
+    /* Who waited with an end held would keep the other side waiting for it. So
+     * only the first record is waited for. */
+    int waited = ring_wait(&wait, end->is_held ? 0 : deadline);
     ring->waiting_process = 0;
     if (waited < 0) {
-        /* A signal handler raised after the record was had. */
-        if (placing->has_hold && !*has_hold)
-            end_hold(ring, &placing->hold);
+        let_go(ring, &record_wait->end);
         return -1;
     }
-    *has_hold = placing->has_hold;
-    *hold = placing->hold;
+    *end = record_wait->end;
     return wait.status == MAPPED_OK
                ? 0
                : raised_as_int(raise_of(ring->owned.owner, &wait.error));
 }
 
-/* The Slice is made before the record is reserved. */
-static PyObject *place(Ring *ring, Placing *placing, uint64_t deadline)
+/* Returns a Slice of the record. It is made first, so that nothing is reserved
+ * if there is no memory for it. */
+static PyObject *record_in_place(PyObject *self, RecordWait *record_wait,
+                                 uint64_t deadline)
 {
+    Ring *ring = ring_of(self);
     PyObject *slice = slice_new(ring->owned.owner, ring->core.slice);
     if (slice == NULL)
         return NULL;
-    if (place_record(ring, placing, deadline) == 0) {
-        ((View *)slice)->slice = placing->record;
+    if (wait_for_record(ring, record_wait, deadline) == 0) {
+        ((View *)slice)->slice = record_wait->record;
         return slice;
     }
     Py_DECREF(slice);
     return NULL;
+}
+
+/* Calls the core's `publish`, commit or release, and lets go of the end. */
+static PyObject *publish_and_let_go(Ring *ring, RingEnd *end,
+                                    mapped_status (*publish)(mapped_ring_hold *,
+                                                             mapped_error *))
+{
+    mapped_error error;
+    RingEnd taken = take_end(end);
+    mapped_status status = publish(&taken.hold, &error);
+    end_hold(ring, &taken.hold);
+    return status == MAPPED_OK ? Py_NewRef(Py_None)
+                               : raise_of(ring->owned.owner, &error);
 }
 
 static const char ring_reserve_doc[] = PyDoc_STR(
@@ -157,11 +191,11 @@ static const char ring_reserve_doc[] = PyDoc_STR(
 static PyObject *ring_reserve_with(PyObject *self, PyObject *const *values)
 {
     uint64_t deadline;
-    Placing placing = {.sends = true};
-    if (convert_size(values[0], "n", &placing.n) < 0 ||
+    RecordWait wait = {.reserves = true};
+    if (convert_size(values[0], "n", &wait.n) < 0 ||
         convert_deadline(values[1], &deadline) < 0)
         return NULL;
-    return place(ring_of(self), &placing, deadline);
+    return record_in_place(self, &wait, deadline);
 }
 
 STATIC_KEYWORD_METHOD(ring_reserve, ring_reserve_with, "reserve", 1, 2, "n",
@@ -178,21 +212,16 @@ static PyObject *ring_commit_with(PyObject *self, PyObject *const *values)
 {
     Ring *ring = ring_of(self);
     mapped_error error;
-    uint64_t length = UINT64_MAX;
+    uint64_t length = UINT64_MAX; /* None */
     if (convert_u64_or_none(values[0], "length", &length) < 0 ||
         require_no_wait(ring) < 0 ||
-        ring_require(ring->has_sender, "no record is reserved") < 0)
+        ring_require(ring->sender.is_held, "no record is reserved") < 0)
         return NULL;
     size_t shorter = length < SIZE_MAX ? (size_t)length : SIZE_MAX;
     if (length != UINT64_MAX &&
-        mapped_ring_shorten(&ring->sender, shorter, &error) != MAPPED_OK)
+        mapped_ring_shorten(&ring->sender.hold, shorter, &error) != MAPPED_OK)
         return raise_of(ring->owned.owner, &error);
-    mapped_ring_hold hold = ring->sender;
-    ring->has_sender = false;
-    mapped_status status = mapped_ring_commit(&hold, &error);
-    end_hold(ring, &hold);
-    return status == MAPPED_OK ? Py_NewRef(Py_None)
-                               : raise_of(ring->owned.owner, &error);
+    return publish_and_let_go(ring, &ring->sender, mapped_ring_commit);
 }
 
 STATIC_KEYWORD_METHOD(ring_commit, ring_commit_with, "commit", 0, 1, "length")
@@ -209,10 +238,10 @@ static const char ring_peek_doc[] = PyDoc_STR(
 static PyObject *ring_peek_with(PyObject *self, PyObject *const *values)
 {
     uint64_t deadline;
-    Placing placing = {.sends = false};
+    RecordWait wait = {.reserves = false};
     if (convert_deadline(values[0], &deadline) < 0)
         return NULL;
-    return place(ring_of(self), &placing, deadline);
+    return record_in_place(self, &wait, deadline);
 }
 
 STATIC_KEYWORD_METHOD(ring_peek, ring_peek_with, "peek", 0, 1, "timeout")
@@ -226,16 +255,10 @@ static const char ring_release_doc[] = PyDoc_STR(
 static PyObject *ring_release(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     Ring *ring = ring_of(self);
-    mapped_error error;
     if (require_no_wait(ring) < 0 ||
-        ring_require(ring->has_receiver, "no record is peeked at") < 0)
+        ring_require(ring->receiver.is_held, "no record is peeked at") < 0)
         return NULL;
-    mapped_ring_hold hold = ring->receiver;
-    ring->has_receiver = false;
-    mapped_status status = mapped_ring_release(&hold, &error);
-    end_hold(ring, &hold);
-    return status == MAPPED_OK ? Py_NewRef(Py_None)
-                               : raise_of(ring->owned.owner, &error);
+    return publish_and_let_go(ring, &ring->receiver, mapped_ring_release);
 }
 
 static const char ring_cancel_doc[] = PyDoc_STR(
@@ -245,14 +268,16 @@ static const char ring_cancel_doc[] = PyDoc_STR(
 
 static PyObject *ring_cancel(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
-    if (require_no_wait(ring_of(self)) < 0)
+    Ring *ring = ring_of(self);
+    if (require_no_wait(ring) < 0)
         return NULL;
-    let_go(ring_of(self));
+    let_go(ring, &ring->sender);
+    let_go(ring, &ring->receiver);
     Py_RETURN_NONE;
 }
 
-/* What is asynchronous is written in Python. Takes the reference to the
- * arguments. */
+/* Calls a function of mapped/_asyncio.py. Takes over the reference to the
+ * arguments, which may be NULL with an exception. */
 static PyObject *call_async(const char *name, PyObject *arguments)
 {
     PyObject *function, *result = NULL;
@@ -315,8 +340,6 @@ static METHOD_ONE(ring___reduce_ex__)
     return bytes == NULL ? NULL : Py_BuildValue("(O(N))", Py_TYPE(self), bytes);
 }
 
-#define RING_METHOD_ROW(kind, name) METHOD_ROW(ring, kind, name),
-
 static PyObject *ring_repr(PyObject *self)
 {
     return PyUnicode_FromFormat("<mapped.Ring offset=%zu capacity=%zu of %R>",
@@ -324,6 +347,8 @@ static PyObject *ring_repr(PyObject *self)
                                 ring_of(self)->core.capacity,
                                 (PyObject *)ring_of(self)->owned.owner);
 }
+
+#define RING_METHOD_ROW(kind, name) METHOD_ROW(ring, kind, name),
 
 static PyMethodDef ring_methods[] = {RING_DATA_METHODS(RING_METHOD_ROW)
                                          METHOD_ROW(ring, KEYWORDS, reserve),

@@ -6,13 +6,19 @@
 
 #include "unlocked.h"
 
+/* One end of the ring. While it is held, nobody else sends, or receives. */
+typedef struct RingEnd {
+    mapped_ring_hold hold;
+    bool is_held;
+} RingEnd;
+
 typedef struct Ring {
     Owned owned;
     mapped_ring core;
-    mapped_ring_hold sender;   /* while records are reserved */
-    mapped_ring_hold receiver; /* while records are peeked at */
-    bool has_sender, has_receiver;
-    pid_t waiting_process; /* 0, or a thread waits in reserve or peek */
+    RingEnd sender;        /* held while records are reserved */
+    RingEnd receiver;      /* held while records are peeked at */
+    pid_t waiting_process; /* one of its threads waits in reserve or peek; 0 if
+                            * none does. In the child of a fork none waits. */
 } Ring;
 
 static inline Ring *ring_of(PyObject *self)
@@ -24,13 +30,16 @@ static inline Ring *ring_of(PyObject *self)
     "\n\nValueError when the region is closed, TypeError if a byte of the\n" \
     "ring is protected, FaultError if a page is lost."
 
-/* Returns 0, or -1 with a ValueError. */
+/* ring.c: returns 0, or -1 with a ValueError if the condition is false. */
 int ring_require(bool condition, const char *reason);
 
-/* Waits in turns, after a try with the interpreter's lock held. Returns 0, or
- * -1 with the exception of a signal handler. */
+/* ring.c: takes one turn at once, with the interpreter's lock held, and waits
+ * only if that timed out and the deadline isn't 0. Returns 0, when
+ * `wait->status` tells the outcome; or -1 with the exception of a signal
+ * handler, which may have run after a turn that succeeded. */
 int ring_wait(Wait *wait, uint64_t deadline);
 
+/* ring_data.c. */
 #define RING_DATA_METHODS(X) \
     X(KEYWORDS, send)        \
     X(ONE, try_send)         \
@@ -43,7 +52,7 @@ int ring_wait(Wait *wait, uint64_t deadline);
     extern const char ring_##name##_doc[];
 RING_DATA_METHODS(RING_METHOD_DECLARATION)
 
-/* The next record; NULL with an exception. */
+/* Receives the next record, for the iteration. */
 PyObject *ring_next(PyObject *self);
 
 #endif

@@ -1,60 +1,59 @@
-/* A Ring's methods that send and receive copies. No code of others runs while
- * one of them holds an end of the ring, because it could wait for that. So
- * buffers are asked for before, and memory for what is received is allocated
- * before. */
+/* A Ring's methods that send and receive copies of records.
+ *
+ * Invariant: no code of others runs while one of these holds an end of the
+ * ring, because it could wait for that end. So a send opens all its sources
+ * first, and a receive makes the bytes objects first: it measures the records,
+ * allocates, and then has the core receive into the objects. In between another
+ * receiver may take what was measured. */
 #include "ring.h"
 #include "source.h"
 
-/* A send would wait for the records that are reserved here, for ever. */
+/* Raises ValueError if this Ring holds the senders' end: a send would wait for
+ * it, for ever. */
 static int require_no_sender(const Ring *ring)
 {
-    return ring_require(!ring->has_sender,
+    return ring_require(!ring->sender.is_held,
                         "records are reserved: commit or cancel them first");
 }
 
 static int require_no_receiver(const Ring *ring)
 {
-    return ring_require(!ring->has_receiver,
+    return ring_require(!ring->receiver.is_held,
                         "records are peeked at: release or cancel them first");
 }
 
-int ring_wait(Wait *wait, uint64_t deadline)
+static void *raise_timeout(Ring *ring, const char *operation)
 {
-    wait->deadline = deadline;
-    wait->status = wait->turn(wait->context, 0, &wait->error);
-    return wait->status == MAPPED_TIMEOUT && deadline != 0 ? unlocked_wait(wait)
-                                                           : 0;
+    mapped_error error = MAPPED_ERROR_INIT;
+    mapped_error_set(&error, MAPPED_TIMEOUT, operation);
+    return raise_of(ring->owned.owner, &error);
 }
 
-typedef struct Sending {
+/* Records to send, as the context of a wait for room. */
+typedef struct Outgoing {
     const mapped_ring *ring;
-    const mapped_ring_data *data;
+    const mapped_ring_data *records;
     size_t count;
-    size_t sent;
-} Sending;
+    size_t sent; /* so many of them, so far */
+} Outgoing;
 
 static mapped_status send_turn(void *context, uint64_t deadline,
                                mapped_error *error)
 {
-    Sending *self = context;
-    return mapped_ring_send_all(self->ring, self->data, self->count, deadline,
-                                &self->sent, error);
+    Outgoing *self = context;
+    return mapped_ring_send_all(self->ring, self->records, self->count,
+                                deadline, &self->sent, error);
 }
 
-/* Sends all sources. Returns MAPPED_OK, or MAPPED_TIMEOUT, or -1 with an
- * exception; `*sent` tells how many. */
-static int send_data(Ring *ring, const mapped_ring_data *data, size_t count,
-                     uint64_t deadline, size_t *sent)
+/* Returns MAPPED_OK if all were sent; MAPPED_TIMEOUT; or -1 with an exception.
+ */
+static int send_all(Ring *ring, Outgoing *outgoing, uint64_t deadline)
 {
-    Sending context = {.ring = &ring->core, .data = data, .count = count};
     Wait wait = {.region = ring->core.slice.region,
                  .turn = send_turn,
-                 .context = &context};
-    if (require_no_sender(ring) < 0)
-        return -1;
-    int waited = ring_wait(&wait, deadline);
-    *sent = context.sent;
-    if (waited < 0)
+                 .context = outgoing};
+    outgoing->ring = &ring->core;
+    if (require_no_sender(ring) < 0 || ring_wait(&wait, deadline) < 0)
         return -1;
     if (wait.status == MAPPED_OK || wait.status == MAPPED_TIMEOUT)
         return wait.status;
@@ -72,20 +71,13 @@ static mapped_ring_data data_of(const Source *source)
 static int send_one(Ring *ring, PyObject *object, uint64_t deadline)
 {
     Source source;
-    size_t sent;
     if (source_open(ring->owned.owner->state, object, "send", &source) < 0)
         return -1;
     mapped_ring_data data = data_of(&source);
-    int status = send_data(ring, &data, 1, deadline, &sent);
+    Outgoing outgoing = {.records = &data, .count = 1};
+    int status = send_all(ring, &outgoing, deadline);
     source_close(&source);
     return status;
-}
-
-static void *raise_timeout(Ring *ring, const char *operation)
-{
-    mapped_error error = MAPPED_ERROR_INIT;
-    mapped_error_set(&error, MAPPED_TIMEOUT, operation);
-    return raise_of(ring->owned.owner, &error);
 }
 
 const char ring_send_doc[] = PyDoc_STR(
@@ -121,10 +113,10 @@ PyObject *ring_try_send(PyObject *self, PyObject *data)
     return status == -1 ? NULL : PyBool_FromLong(status == MAPPED_OK);
 }
 
-/* What a list of sources is sent from. */
+/* The sources of many records. */
 typedef struct Batch {
     Source *sources;
-    mapped_ring_data *data;
+    mapped_ring_data *records;
     size_t count; /* of sources that are open */
 } Batch;
 
@@ -133,25 +125,24 @@ static void batch_close(Batch *batch)
     while (batch->count > 0)
         source_close(&batch->sources[--batch->count]);
     PyMem_Free(batch->sources);
-    PyMem_Free(batch->data);
+    PyMem_Free(batch->records);
 }
 
-/* The tuple keeps the objects while their bytes are read. */
+/* Opens the objects in the tuple, which keeps them until batch_close. That must
+ * be called even if this returns -1 with an exception. */
 static int batch_open(const State *state, PyObject *tuple, Batch *batch)
 {
     size_t count = (size_t)PyTuple_Size(tuple);
-    *batch = (Batch){.sources = PyMem_Calloc(count + 1, sizeof(Source)),
-                     .data = PyMem_Calloc(count + 1, sizeof(mapped_ring_data))};
-    if (batch->sources == NULL || batch->data == NULL) {
-        PyErr_NoMemory();
+    *batch = (Batch){.sources = memory_new(count, sizeof(Source)),
+                     .records = memory_new(count, sizeof(mapped_ring_data))};
+    if (batch->sources == NULL || batch->records == NULL)
         return -1;
-    }
     for (size_t i = 0; i < count; i++) {
         Source *source = &batch->sources[i];
         if (source_open(state, PyTuple_GetItem(tuple, (Py_ssize_t)i), "send",
                         source) < 0)
             return -1;
-        batch->data[i] = data_of(source);
+        batch->records[i] = data_of(source);
         batch->count++;
     }
     return 0;
@@ -169,7 +160,6 @@ static PyObject *ring_send_many_with(PyObject *self, PyObject *const *values)
 {
     Ring *ring = ring_of(self);
     uint64_t deadline;
-    size_t sent = 0;
     Batch batch;
     if (convert_deadline(values[1], &deadline) < 0)
         return NULL;
@@ -177,50 +167,44 @@ static PyObject *ring_send_many_with(PyObject *self, PyObject *const *values)
     if (tuple == NULL)
         return NULL;
     int status = batch_open(ring->owned.owner->state, tuple, &batch);
+    Outgoing outgoing = {.records = batch.records, .count = batch.count};
     if (status == 0)
-        status = send_data(ring, batch.data, batch.count, deadline, &sent);
+        status = send_all(ring, &outgoing, deadline);
     batch_close(&batch);
     Py_DECREF(tuple);
-    return status == -1 ? NULL : PyLong_FromSize_t(sent);
+    return status == -1 ? NULL : PyLong_FromSize_t(outgoing.sent);
 }
 
 KEYWORD_METHOD(ring_send_many, ring_send_many_with, "send_many", 1, 2,
                "records", "timeout")
 
-/* Receiving. */
-
-#define MOST_RECORDS 256 /* in one step */
-
-/* And about so many bytes: more would be given back to the system each time,
- * and then be paged in again. */
+/* A receive in one step takes so many records at most, and about so many bytes:
+ * more would be given back to the system each time, and then be paged in again.
+ */
+#define MOST_RECORDS 256
 #define MOST_BYTES ((size_t)65536)
 
-typedef struct Receiving {
+/* The records of one step, as the context of a wait for the first. */
+typedef struct Incoming {
     const mapped_ring *ring;
-    size_t count; /* of lengths or buffers */
+    size_t count; /* of the records that were measured */
     size_t lengths[MOST_RECORDS];
-    mapped_ring_buffer buffers[MOST_RECORDS];
-    PyObject *objects[MOST_RECORDS]; /* bytes */
+    PyObject *objects[MOST_RECORDS];          /* bytes, one for each */
+    mapped_ring_buffer buffers[MOST_RECORDS]; /* the memory of these */
     bool wants_list;
-    PyObject *list; /* with a place for each, if it is wanted */
-} Receiving;
+    PyObject *list; /* with a place for each object, if it is wanted */
+} Incoming;
 
 static mapped_status measure_turn(void *context, uint64_t deadline,
                                   mapped_error *error)
 {
-    Receiving *self = context;
+    Incoming *self = context;
     return mapped_ring_measure(self->ring, self->lengths, self->count, deadline,
                                &self->count, error);
 }
 
-static void drop_objects(Receiving *self, size_t start, size_t end)
-{
-    for (size_t i = start; i < end; i++)
-        Py_DECREF(self->objects[i]);
-}
-
 /* Leaves out records that are too many bytes, but not the first. */
-static void limit_bytes(Receiving *self)
+static void limit_bytes(Incoming *self)
 {
     size_t bytes = self->lengths[0], count = 1;
     while (count < self->count && self->lengths[count] < MOST_BYTES &&
@@ -229,9 +213,37 @@ static void limit_bytes(Receiving *self)
     self->count = count;
 }
 
-/* Makes bytes of the lengths that were measured, and the list. Returns 0 or -1.
- */
-static int make_objects(Receiving *self)
+/* Waits for a record, and measures at most `most`. Returns 1; 0 if it took too
+ * long; or -1 with an exception. */
+static int measure(Ring *ring, Incoming *self, size_t most, uint64_t deadline)
+{
+    Wait wait = {.region = ring->core.slice.region,
+                 .turn = measure_turn,
+                 .context = self};
+    self->ring = &ring->core;
+    self->count = most;
+    /* Asked anew each time, because allocating may have run code that peeks. */
+    if (require_no_receiver(ring) < 0 || ring_wait(&wait, deadline) < 0)
+        return -1;
+    if (wait.status == MAPPED_TIMEOUT)
+        return 0;
+    if (wait.status != MAPPED_OK)
+        return raised_as_int(raise_of(ring->owned.owner, &wait.error));
+    limit_bytes(self);
+    return 1;
+}
+
+static void drop_objects(Incoming *self, size_t start, size_t end)
+{
+    for (size_t i = start; i < end; i++)
+        Py_DECREF(self->objects[i]);
+    if (start == 0)
+        Py_CLEAR(self->list);
+}
+
+/* Makes bytes of the lengths that were measured, and the list. Returns 0, or -1
+ * with an exception and nothing made. */
+static int make_objects(Incoming *self)
 {
     self->list = NULL;
     if (self->wants_list) {
@@ -243,7 +255,6 @@ static int make_objects(Receiving *self)
         self->objects[i] = bytes_new(self->lengths[i]);
         if (self->objects[i] == NULL) {
             drop_objects(self, 0, i);
-            Py_CLEAR(self->list);
             return -1;
         }
         self->buffers[i] =
@@ -253,85 +264,73 @@ static int make_objects(Receiving *self)
     return 0;
 }
 
-/* Receives into the bytes. Another receiver may have taken what was measured;
- * then the bytes may be too long or too short for what is there now. The first
- * `*received` of them are right. Returns 0 or -1. */
-static int fill_objects(Ring *ring, Receiving *self, size_t *received)
-{
-    mapped_error error;
-    *received = 0;
-    mapped_status status = mapped_ring_recv_all(
-        self->ring, self->buffers, self->count, 0, received, &error);
-    if (status == MAPPED_OK || status == MAPPED_TIMEOUT ||
-        status == MAPPED_RANGE)
-        return 0;
-    return raised_as_int(raise_of(ring->owned.owner, &error));
-}
-
-/* Replaces bytes that are too long for what was received. Returns 0 or -1. */
-static int fit_objects(Receiving *self, size_t received)
+/* Replaces bytes that are longer than the record which they got. Returns 0, or
+ * -1 with an exception. */
+static int shorten_objects(Incoming *self, size_t received)
 {
     for (size_t i = 0; i < received; i++) {
         const mapped_ring_buffer *buffer = &self->buffers[i];
         if (buffer->length == buffer->size)
             continue;
-        PyObject *fit = PyBytes_FromStringAndSize(buffer->bytes,
-                                                  (Py_ssize_t)buffer->length);
-        if (fit == NULL)
+        PyObject *shorter = PyBytes_FromStringAndSize(
+            buffer->bytes, (Py_ssize_t)buffer->length);
+        if (shorter == NULL)
             return -1;
         Py_DECREF(self->objects[i]);
-        self->objects[i] = fit;
+        self->objects[i] = shorter;
     }
     return 0;
 }
 
-/* Receives at most `most` records, at least one. `*received` is how many
- * objects there are; 0: it took too long. Returns 0 or -1. */
-static int receive(Ring *ring, Receiving *self, size_t most, uint64_t deadline,
-                   size_t *received)
+/* Receives into the objects, and drops those that got nothing. There is nothing
+ * left, which isn't an error, if another receiver has taken what was measured
+ * (MAPPED_TIMEOUT) and a longer record has come (MAPPED_RANGE). Returns 0, or
+ * -1 with an exception. */
+static int fill_objects(Ring *ring, Incoming *self, size_t *received)
 {
-    Wait wait = {.region = ring->core.slice.region,
-                 .turn = measure_turn,
-                 .context = self};
+    mapped_error error;
     *received = 0;
-    self->ring = &ring->core;
-    while (*received == 0) {
-        self->count = most;
-        if (require_no_receiver(ring) < 0 || ring_wait(&wait, deadline) < 0)
-            return -1;
-        if (wait.status == MAPPED_TIMEOUT)
-            return 0;
-        if (wait.status != MAPPED_OK)
-            return raised_as_int(raise_of(ring->owned.owner, &wait.error));
-        limit_bytes(self);
-        if (make_objects(self) < 0)
-            return -1;
-        if (fill_objects(ring, self, received) < 0) {
-            drop_objects(self, 0, self->count);
-            Py_CLEAR(self->list);
-            return -1;
-        }
-        drop_objects(self, *received, self->count);
-        if (*received == 0)
-            Py_CLEAR(self->list);
+    mapped_status status = mapped_ring_recv_all(
+        self->ring, self->buffers, self->count, 0, received, &error);
+    if (status != MAPPED_OK && status != MAPPED_TIMEOUT &&
+        status != MAPPED_RANGE) {
+        drop_objects(self, 0, self->count);
+        return raised_as_int(raise_of(ring->owned.owner, &error));
     }
-    if (fit_objects(self, *received) == 0)
+    drop_objects(self, *received, self->count);
+    if (shorten_objects(self, *received) == 0)
         return 0;
     drop_objects(self, 0, *received);
-    Py_CLEAR(self->list);
     return -1;
+}
+
+/* Receives at most `most` records, at least one. `*received` is how many
+ * objects there are; 0: it took too long. Returns 0, or -1 with an exception.
+ */
+static int receive(Ring *ring, Incoming *self, size_t most, uint64_t deadline,
+                   size_t *received)
+{
+    *received = 0;
+    while (*received == 0) {
+        int measured = measure(ring, self, most, deadline);
+        if (measured <= 0)
+            return measured;
+        if (make_objects(self) < 0 || fill_objects(ring, self, received) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 /* Returns the record, or NULL with an exception or, if it took too long,
  * without. */
 static PyObject *receive_one(Ring *ring, uint64_t deadline)
 {
-    Receiving receiving;
+    Incoming incoming;
     size_t received;
-    receiving.wants_list = false;
-    if (receive(ring, &receiving, 1, deadline, &received) < 0 || received == 0)
+    incoming.wants_list = false;
+    if (receive(ring, &incoming, 1, deadline, &received) < 0 || received == 0)
         return NULL;
-    return receiving.objects[0];
+    return incoming.objects[0];
 }
 
 const char ring_recv_doc[] = PyDoc_STR(
@@ -376,14 +375,14 @@ const char ring_recv_many_doc[] = PyDoc_STR(
     "TimeoutError; ValueError if `most` is 0." RING_ERRORS);
 
 /* Fills the list, and shortens it if another receiver was faster. */
-static PyObject *list_of(Receiving *receiving, size_t count)
+static PyObject *list_of(Incoming *incoming, size_t count)
 {
-    PyObject *list = receiving->list;
+    PyObject *list = incoming->list;
     for (size_t i = 0; i < count; i++)
-        PyList_SetItem(list, (Py_ssize_t)i, receiving->objects[i]);
+        PyList_SetItem(list, (Py_ssize_t)i, incoming->objects[i]);
     container_track(list);
-    if (count < receiving->count &&
-        PyList_SetSlice(list, (Py_ssize_t)count, (Py_ssize_t)receiving->count,
+    if (count < incoming->count &&
+        PyList_SetSlice(list, (Py_ssize_t)count, (Py_ssize_t)incoming->count,
                         NULL) < 0)
         Py_CLEAR(list);
     return list;
@@ -391,7 +390,7 @@ static PyObject *list_of(Receiving *receiving, size_t count)
 
 static PyObject *ring_recv_many_with(PyObject *self, PyObject *const *values)
 {
-    Receiving *receiving = NULL;
+    Incoming *incoming = NULL;
     PyObject *list = NULL;
     size_t received;
     uint64_t deadline, most = MOST_RECORDS;
@@ -399,15 +398,15 @@ static PyObject *ring_recv_many_with(PyObject *self, PyObject *const *values)
         ring_require(most > 0, "most must be 1 or more") < 0 ||
         convert_deadline(values[1], &deadline) < 0)
         return NULL;
-    receiving = PyMem_Malloc(sizeof *receiving);
-    if (receiving == NULL)
+    incoming = PyMem_Malloc(sizeof *incoming);
+    if (incoming == NULL)
         return PyErr_NoMemory();
-    receiving->wants_list = true;
+    incoming->wants_list = true;
     size_t count = most < MOST_RECORDS ? (size_t)most : MOST_RECORDS;
-    if (receive(ring_of(self), receiving, count, deadline, &received) == 0)
-        list = received > 0 ? list_of(receiving, received)
+    if (receive(ring_of(self), incoming, count, deadline, &received) == 0)
+        list = received > 0 ? list_of(incoming, received)
                             : raise_timeout(ring_of(self), "recv");
-    PyMem_Free(receiving);
+    PyMem_Free(incoming);
     return list;
 }
 
