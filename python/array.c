@@ -1,4 +1,9 @@
-/* The types Array and Records: items of one type over the bytes of a Region. */
+/* The types Array and Records: items of one type over the bytes of a Region.
+ * Both are one struct, around an array of the core; Records have a Layout.
+ *
+ * What is done with many items stands in files of its own: array_select.c finds
+ * the items that brackets mean, array_copy.c copies them out, array_assign.c
+ * stores into them, and array_find.c searches them. */
 #include "array.h"
 
 #include <string.h>
@@ -31,6 +36,7 @@ PyObject *array_make(Region *owner, Layout *layout, char native,
     return (PyObject *)self;
 }
 
+/* Makes an object of some of the array's items. */
 static PyObject *array_like(const Array *array, const mapped_array *core)
 {
     return array_make(array->owner, array->layout, array->native, core);
@@ -48,7 +54,8 @@ static int read_length(PyObject *object, Py_ssize_t *length)
     return 0;
 }
 
-/* Reads the lengths into `shape`; returns how many there are. */
+/* Reads the lengths into `shape`. Returns how many there are, or -1 with an
+ * exception. */
 static int read_shape(PyObject *object, Py_ssize_t *shape)
 {
     PyObject *lengths =
@@ -82,6 +89,7 @@ bool array_lengths_fit(const mapped_array *array)
     return true;
 }
 
+/* The method whose errors are raised. */
 static const char *cast_name(const mapped_item *item)
 {
     return item->record != NULL ? "records" : "cast";
@@ -99,9 +107,10 @@ static void raise_shape(const mapped_array *array)
     Py_XDECREF(shape);
 }
 
-/* Raises that items of this size and shape don't add up to the bytes. */
-static void *refuse_cover(Region *owner, const mapped_array *array,
-                          const mapped_error *error)
+/* Raises why mapped_array_cover or array_lengths_fit failed. The shape is the
+ * reason if `error` isn't. */
+static void *raise_cover(Region *owner, const mapped_array *array,
+                         const mapped_error *error)
 {
     size_t bytes = array->slice.length, size = array->item.size;
     if (error->status == MAPPED_CLOSED || error->status == MAPPED_RANGE)
@@ -118,23 +127,23 @@ static void *refuse_cover(Region *owner, const mapped_array *array,
 PyObject *array_cast(PyObject *parent, const mapped_item *item, Layout *layout,
                      char native, PyObject *shape)
 {
-    CoreArray made;
+    CoreArray array;
     mapped_error error = {.status = MAPPED_OK};
     Region *owner = view_owner(parent);
-    made.core = (mapped_array){.item = *item,
-                               .dimensions = 1,
-                               .shape = made.shape,
-                               .strides = made.strides};
-    made.shape[0] = -1;
+    array.core = (mapped_array){.item = *item,
+                                .dimensions = 1,
+                                .shape = array.shape,
+                                .strides = array.strides};
+    array.shape[0] = -1; /* as many as there are */
     if (shape != NULL)
-        made.core.dimensions = read_shape(shape, made.shape);
-    if (made.core.dimensions < 0 || require_open(owner, cast_name(item)) < 0)
+        array.core.dimensions = read_shape(shape, array.shape);
+    if (array.core.dimensions < 0 || require_open(owner, cast_name(item)) < 0)
         return NULL;
-    made.core.slice = view_span(parent);
-    if (mapped_array_cover(&made.core, &error) != MAPPED_OK ||
-        !array_lengths_fit(&made.core))
-        return refuse_cover(owner, &made.core, &error);
-    return array_make(owner, layout, native, &made.core);
+    array.core.slice = view_span(parent);
+    if (mapped_array_cover(&array.core, &error) != MAPPED_OK ||
+        !array_lengths_fit(&array.core))
+        return raise_cover(owner, &array.core, &error);
+    return array_make(owner, layout, native, &array.core);
 }
 
 PyObject *array_new(PyObject *parent, const Code *code, PyObject *shape)
@@ -189,8 +198,8 @@ static inline PyObject *item_at(const Array *array, size_t offset)
                         array->core.item.element, offset);
 }
 
-/* Gets any key. */
-COLD static PyObject *select_and_get(const Array *array, PyObject *key)
+/* Gets what any key means: a column, an item or some of the items. */
+COLD static PyObject *get_selected(const Array *array, PyObject *key)
 {
     CoreArray selected;
     PyErr_Clear(); /* The fast path may have raised. */
@@ -210,30 +219,27 @@ static PyObject *array_subscript(PyObject *self, PyObject *key)
 {
     const Array *array = array_of(self);
     if (!Py_IS_TYPE(key, &PyLong_Type) || array->core.dimensions != 1)
-        return select_and_get(array, key);
+        return get_selected(array, key);
     Py_ssize_t index = PyLong_AsSsize_t(key);
+    /* A negative index becomes a huge size_t. */
     if ((size_t)index >= (size_t)array->core.shape[0])
-        return select_and_get(array, key);
+        return get_selected(array, key);
     return item_at(array, mapped_array_offset(&array->core, (size_t)index));
 }
 
 PyObject *array_item(PyObject *self, Py_ssize_t index)
 {
     const Array *array = array_of(self);
-    mapped_array row = array->core;
-    if (index < 0 || index >= row.shape[0])
-        return raise_index(array->owner, index, (size_t)row.shape[0]);
-    row.first = mapped_array_offset(&row, (size_t)index);
-    if (row.dimensions == 1)
-        return item_at(array, row.first);
-    if (require_open(array->owner, "") < 0)
+    const mapped_subscript subscript = {.start = index}; /* one index */
+    CoreArray row;
+    if (index < 0 || index >= array->core.shape[0])
+        return raise_index(array->owner, index, (size_t)array->core.shape[0]);
+    if (array->core.dimensions == 1)
+        return item_at(array, mapped_array_offset(&array->core, (size_t)index));
+    if (require_open(array->owner, "") < 0 ||
+        array_apply_subscripts(array, &subscript, 1, &row) < 0)
         return NULL;
-    row.dimensions--;
-    row.shape++;
-    row.strides++;
-    if (mapped_array_count(&row) == 0)
-        row.first = array->core.first;
-    return array_like(array, &row);
+    return array_like(array, &row.core);
 }
 
 static PyObject *array_iterate(PyObject *self)
@@ -256,34 +262,33 @@ static const char records_column_doc[] = PyDoc_STR(
     "records[name] is the same, and can be assigned.\n\n"
     "KeyError if there is no such field, ValueError if the region is closed.");
 
-PyObject *records_column(PyObject *self, PyObject *argument)
+PyObject *records_column(PyObject *self, PyObject *name)
 {
     const Array *records = array_of(self);
     Region *owner = records->owner;
-    CoreArray made;
+    CoreArray column;
     const mapped_field *field =
-        layout_field(records->layout, argument, PyExc_KeyError);
+        layout_field(records->layout, name, PyExc_KeyError);
     if (field == NULL || require_open(owner, "column") < 0)
         return NULL;
-    int dimensions = records->core.dimensions;
-    mapped_array_column(&records->core, field, &made.core);
-    memcpy(made.shape, made.core.shape,
-           (size_t)dimensions * sizeof *made.shape);
-    memcpy(made.strides, made.core.strides,
-           (size_t)dimensions * sizeof *made.strides);
-    made.core.shape = made.shape;
-    made.core.strides = made.strides;
-    mapped_array_expand(&made.core);
-    if (made.core.dimensions > MAX_DIMENSIONS)
+    size_t bytes =
+        (size_t)records->core.dimensions * sizeof *records->core.shape;
+    mapped_array_column(&records->core, field, &column.core);
+    memcpy(column.shape, column.core.shape, bytes);
+    memcpy(column.strides, column.core.strides, bytes);
+    column.core.shape = column.shape;
+    column.core.strides = column.strides;
+    mapped_array_expand(&column.core);
+    if (column.core.dimensions > MAX_DIMENSIONS)
         return PyErr_Format(PyExc_ValueError,
                             "an array has 1 to %d dimensions, not %d",
-                            MAX_DIMENSIONS, made.core.dimensions);
+                            MAX_DIMENSIONS, column.core.dimensions);
     if (field->item.record == NULL)
-        return array_make(owner, NULL, 0, &made.core);
+        return array_make(owner, NULL, 0, &column.core);
     Layout *layout = layout_inner(owner->state, field->item.record);
     if (layout == NULL)
         return NULL;
-    PyObject *result = array_make(owner, layout, 0, &made.core);
+    PyObject *result = array_make(owner, layout, 0, &column.core);
     Py_DECREF((PyObject *)layout);
     return result;
 }

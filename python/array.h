@@ -94,6 +94,11 @@ int array_extent(const Array *array, const char *operation, Extent *extent);
  * exception. */
 int array_select(const Array *array, PyObject *key, CoreArray *selected);
 
+/* array_select.c: the same by subscripts of the core. */
+int array_apply_subscripts(const Array *array,
+                           const mapped_subscript *subscripts, int count,
+                           CoreArray *selected);
+
 /* array_copy.c: copy all items, in order, to plain memory or from there; many
  * bytes unlocked. They return 0, or -1 with an exception. */
 int array_gather(Region *owner, const char *operation,

@@ -1,21 +1,14 @@
-/* Selects the items of an array that a subscript means. The conversion of an
- * index may run any code; but that can't change an Array, and no memory of a
- * region is touched here. */
+/* Selects items of an array by what stands in brackets: an index, a slice,
+ * `...`, or a tuple of these. Each becomes a subscript of the core.
+ *
+ * Converting an index may run any code. That can't change an Array, and no
+ * memory of a region is touched here. */
 #include "array.h"
 
-/* Stands for `count` dimensions that are taken as they are. */
-static void take_all(const Array *array, int from, int count,
-                     mapped_subscript *subscripts)
-{
-    for (int i = from; i < from + count; i++)
-        subscripts[i] = (mapped_subscript){
-            .start = 0, .step = 1, .length = array->core.shape[i]};
-}
-
-/* Converts an index or a slice of Python. A step of 0 stands for an index,
- * which leaves its dimension out of what is selected. */
-static int convert_key(const Array *array, Py_ssize_t length, PyObject *key,
-                       mapped_subscript *subscript)
+/* Converts an index or a slice of Python. A subscript with a step of 0 is an
+ * index, which leaves its dimension out of what is selected. */
+static int convert_subscript(const Array *array, Py_ssize_t length,
+                             PyObject *key, mapped_subscript *subscript)
 {
     Py_ssize_t stop;
     subscript->step = 0;
@@ -36,11 +29,11 @@ static int convert_key(const Array *array, Py_ssize_t length, PyObject *key,
     return 0;
 }
 
-static int convert_keys(const Array *array, PyObject *keys,
-                        mapped_subscript *subscripts)
+/* Counts the keys in a tuple that are one dimension each, all but `...`.
+ * Returns -1 with an IndexError if they are more than the dimensions. */
+static int count_keys(const Array *array, PyObject *keys)
 {
     Py_ssize_t count = PyTuple_Size(keys), ellipses = 0;
-    int at = 0;
     for (Py_ssize_t i = 0; i < count; i++)
         ellipses += PyTuple_GetItem(keys, i) == Py_Ellipsis;
     if (ellipses > 1)
@@ -50,38 +43,61 @@ static int convert_keys(const Array *array, PyObject *keys,
         return raised_as_int(PyErr_Format(
             PyExc_IndexError, "%zd indices for an array of %d dimensions",
             count - ellipses, array->core.dimensions));
-    for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *key = PyTuple_GetItem(keys, i);
-        int taken = 1;
-        if (key == Py_Ellipsis) {
-            taken = array->core.dimensions - (int)(count - 1);
-            take_all(array, at, taken, subscripts);
-        } else if (convert_key(array, array->core.shape[at], key,
-                               &subscripts[at]) < 0) {
-            return -1;
-        }
-        at += taken;
-    }
-    return at;
+    return (int)(count - ellipses);
 }
 
-int array_select(const Array *array, PyObject *key, CoreArray *selected)
+/* Returns how many subscripts the tuple means, or -1 with an exception. */
+static int convert_tuple(const Array *array, PyObject *keys,
+                         mapped_subscript *subscripts)
 {
-    mapped_subscript subscripts[MAX_DIMENSIONS];
-    mapped_error error;
-    int count = 1;
-    if (key == Py_Ellipsis)
-        count = 0;
-    else if (PyTuple_Check(key))
-        count = convert_keys(array, key, subscripts);
-    else if (convert_key(array, array->core.shape[0], key, subscripts) < 0)
-        count = -1;
+    const Py_ssize_t *shape = array->core.shape;
+    int dimension = 0, count = count_keys(array, keys);
     if (count < 0)
         return -1;
+    for (Py_ssize_t i = 0; i < PyTuple_Size(keys); i++) {
+        PyObject *key = PyTuple_GetItem(keys, i);
+        if (key == Py_Ellipsis)
+            for (int n = array->core.dimensions - count; n > 0; n--) {
+                subscripts[dimension] =
+                    (mapped_subscript){.step = 1, .length = shape[dimension]};
+                dimension++;
+            }
+        else if (convert_subscript(array, shape[dimension], key,
+                                   &subscripts[dimension]) < 0)
+            return -1;
+        else
+            dimension++;
+    }
+    return dimension;
+}
+
+int array_apply_subscripts(const Array *array,
+                           const mapped_subscript *subscripts, int count,
+                           CoreArray *selected)
+{
+    mapped_error error;
     selected->core.shape = selected->shape;
     selected->core.strides = selected->strides;
     if (mapped_array_select(&array->core, subscripts, count, &selected->core,
                             &error) == MAPPED_OK)
         return 0;
     return raised_as_int(raise_of(array->owner, &error));
+}
+
+int array_select(const Array *array, PyObject *key, CoreArray *selected)
+{
+    mapped_subscript subscripts[MAX_DIMENSIONS];
+    int count;
+    if (key == Py_Ellipsis)
+        count = 0; /* The core takes all of a dimension without a subscript. */
+    else if (PyTuple_Check(key))
+        count = convert_tuple(array, key, subscripts);
+    else
+        count =
+            convert_subscript(array, array->core.shape[0], key, subscripts) < 0
+                ? -1
+                : 1;
+    return count < 0
+               ? -1
+               : array_apply_subscripts(array, subscripts, count, selected);
 }
