@@ -1,8 +1,9 @@
-/* Storing into an array.
+/* Storing into an Array or Records.
  *
  * `a[i] = v` is assign_element or assign_record.
  *
- * `a[i:j] = v` is assign_range, which uses the first of these that can do it:
+ * `a[i:j] = v` is assign_range, whose target is an array of the core, some or
+ * all of the items. It uses the first of these that can do it:
  *
  * - assign_scalar, if `v` is one value for all items;
  *
@@ -10,10 +11,14 @@
  *
  * - scatter_source, if `v` is another object's buffer of the same elements;
  *
- * - assign_values, for any other sequence. All values are converted before the
- *   first is stored. */
+ * - assign_values, for any other sequence.
+ *
+ * The code of others that a value may run (__index__, __iter__, __buffer__)
+ * runs before the first item is stored. So values are converted to items in
+ * memory of their own first. */
 #include "array.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "records.h"
@@ -21,26 +26,27 @@
 #include "unlocked.h"
 #include "value.h"
 
-/* Raises that values of another shape can't be assigned. Without `shape` it is
- * not known. */
+/* Raises that the values have another shape than the items; returns -1. */
 static int raise_shapes(const mapped_array *target, int dimensions,
                         const Py_ssize_t *shape)
 {
-    PyObject *wanted = array_tuple(target->shape, target->dimensions);
-    PyObject *given =
-        wanted == NULL || shape == NULL ? NULL : array_tuple(shape, dimensions);
-    if (wanted != NULL && shape == NULL)
-        PyErr_Format(PyExc_ValueError,
-                     "the shapes of the items, %R, and of the values differ",
-                     wanted);
-    if (given != NULL)
+    PyObject *items = array_tuple(target->shape, target->dimensions);
+    PyObject *values = items == NULL ? NULL : array_tuple(shape, dimensions);
+    if (values != NULL)
         PyErr_Format(PyExc_ValueError,
                      "the shapes of the items, %R, and of the values, %R, "
                      "differ",
-                     wanted, given);
-    Py_XDECREF(given);
-    Py_XDECREF(wanted);
+                     items, values);
+    Py_XDECREF(values);
+    Py_XDECREF(items);
     return -1;
+}
+
+static int raise_count(const mapped_array *target, Py_ssize_t count)
+{
+    return raised_as_int(PyErr_Format(
+        PyExc_ValueError, "the shapes differ: %zd values for %zd items", count,
+        target->shape[0]));
 }
 
 static int assign_element(const Array *array, size_t offset, PyObject *object)
@@ -59,69 +65,59 @@ static int assign_element(const Array *array, size_t offset, PyObject *object)
     return raised_as_int(raise_in(array->owner, ASSIGN, &error));
 }
 
-static bool is_blank(char c)
+/* Returns the element of a format in the language of struct, or NULL if it
+ * isn't one code without a count but 1. A text of one byte is a char, as NumPy
+ * calls it. */
+static const mapped_element *element_of_format(const char *format)
 {
-    return strchr(" \t\n\r\f\v", c) != NULL;
-}
-
-/* Is this the count in a format like "1i"? No code is before '?' in ASCII. */
-static bool is_count_of_one(const char *format)
-{
-    return format[0] == '1' && format[1] >= '?';
-}
-
-/* Finds the element that a format means. As struct does it, blanks and counts
- * of one are ignored, as in " 1 i" and "<1i", but no blank may stand before a
- * byte order. A text of one byte is taken for a char, as NumPy calls it. */
-static const mapped_element *element_of(const char *format)
-{
-    char code[3] = ""; /* the format without what is ignored */
-    size_t length = 0;
-    const char first = *format;
-    for (; *format != '\0'; format++) {
-        if (is_blank(*format) || is_count_of_one(format))
-            continue;
-        if (length == sizeof code - 1)
-            return NULL;
-        code[length++] = *format;
-    }
-    const bool has_byte_order = length == 2;
-    if (has_byte_order && code[0] != first)
+    size_t bytes, length = strlen(format);
+    const mapped_element *element =
+        mapped_element_from_struct(format, length, NULL);
+    if (element != NULL)
+        return element;
+    /* There may be blanks and counts, which only compiled fields show. */
+    const mapped_fields_source source = {
+        .dialect = MAPPED_DIALECT_STRUCT, .text = format, .length = length};
+    max_align_t memory[32]; /* enough for one field */
+    mapped_fields *fields;
+    if (mapped_fields_room(&source, &bytes, NULL) != MAPPED_OK ||
+        bytes > sizeof memory ||
+        mapped_fields_init(&source, memory, &fields, NULL) != MAPPED_OK ||
+        fields->count != 1)
         return NULL;
-    if (length > 0 && code[length - 1] == 's')
-        code[length - 1] = 'c';
-    return mapped_element_from_struct(code, length, NULL);
+    const mapped_item *item = &fields->fields[0].item;
+    bool is_single = item->count == 1 && item->kind != MAPPED_ITEM_PASCAL;
+    return is_single ? item->element : NULL;
 }
 
 const mapped_element *buffer_element(const Py_buffer *buffer)
 {
     const mapped_element *element =
-        element_of(buffer->format != NULL ? buffer->format : "B");
+        element_of_format(buffer->format != NULL ? buffer->format : "B");
     return element != NULL && element->size == buffer->itemsize ? element
                                                                 : NULL;
 }
 
-static int raise_count(Py_ssize_t count, const mapped_array *target)
+/* Converts an object to one item at `to`. Returns 0, or -1 with an exception.
+ */
+static int convert_item(const Array *array, PyObject *object, unsigned char *to)
 {
-    return raised_as_int(PyErr_Format(
-        PyExc_ValueError, "the shapes differ: %zd values for %zd items", count,
-        target->shape[0]));
+    const mapped_item *item = &array->core.item;
+    return item->kind == MAPPED_ITEM_ELEMENT
+               ? element_store(item->element, array->native, object, to)
+               : record_store(array->owner->state, item->record, object, to);
 }
 
-/* Converts a nested sequence to items, which it stores at `*to`, and advances
- * that. Each sequence becomes a tuple first, because converting a value may
- * change it. Returns 0, or -1 with an exception. */
+/* Converts a nested sequence to items of that shape at `*to`, and advances
+ * `*to` past them. Each sequence becomes a tuple first, because converting a
+ * value may change the sequence. Returns 0, or -1 with an exception. */
 static int convert_values(const Array *array, const mapped_array *target,
                           PyObject *object, unsigned char **to)
 {
     if (target->dimensions == 0) {
         unsigned char *item = *to;
         *to += target->item.size;
-        return target->item.kind == MAPPED_ITEM_ELEMENT
-                   ? element_store(target->item.element, array->native, object,
-                                   item)
-                   : record_store(array->owner->state, target->item.record,
-                                  object, item);
+        return convert_item(array, object, item);
     }
     PyObject *values =
         values_tuple("items take a sequence, a buffer or one value", object);
@@ -131,15 +127,13 @@ static int convert_values(const Array *array, const mapped_array *target,
     row.dimensions--;
     row.shape++;
     Py_ssize_t count = PyTuple_Size(values);
-    int status = count == target->shape[0] ? 0 : raise_count(count, target);
+    int status = count == target->shape[0] ? 0 : raise_count(target, count);
     for (Py_ssize_t i = 0; i < count && status == 0; i++)
         status = convert_values(array, &row, PyTuple_GetItem(values, i), to);
     Py_DECREF(values);
     return status;
 }
 
-/* Converts all values to items in memory of their own, and then stores these.
- */
 static int assign_values(const Array *array, const mapped_array *target,
                          PyObject *object)
 {
@@ -192,14 +186,12 @@ static int copy_items(const Array *array, const mapped_array *target,
         ASSIGN, &error));
 }
 
-/* Stores the items of a source, which have the target's shape. */
+/* Stores the bytes of a source as the items of the target. */
 static int scatter_source(const Array *array, const mapped_array *target,
                           const Source *source)
 {
     mapped_extent extent;
     mapped_error error;
-    if (source->length != array_bytes(target))
-        return raise_shapes(target, 0, NULL);
     if (mapped_array_extent(target, &extent, &error) != MAPPED_OK)
         return raised_as_int(raise_in(array->owner, ASSIGN, &error));
     if (extent.contiguous && !mapped_region_device(target->slice.region))
@@ -223,23 +215,25 @@ static int assign_buffer(const Array *array, const mapped_array *target,
                          PyObject *object)
 {
     Source source;
+    int status;
     if (source_open(array->owner->state, object, ASSIGN, &source) < 0)
         return -1;
     const Py_buffer *buffer = &source.buffer;
     const mapped_element *element = buffer_element(buffer);
-    if (element == NULL || element != target->item.element) {
-        source_close(&source);
-        return assign_values(array, target, object);
+    bool is_same_type = element != NULL && element == target->item.element;
+    if (is_same_type) {
+        /* An object may also give fewer bytes than its shape says. */
+        bool fits = same_shape(target, buffer->ndim, buffer->shape) &&
+                    source.length == array_bytes(target);
+        status = fits ? scatter_source(array, target, &source)
+                      : raise_shapes(target, buffer->ndim, buffer->shape);
     }
-    int status = same_shape(target, buffer->ndim, buffer->shape)
-                     ? scatter_source(array, target, &source)
-                     : raise_shapes(target, buffer->ndim, buffer->shape);
     source_close(&source);
-    return status;
+    return is_same_type ? status : assign_values(array, target, object);
 }
 
-/* Is it one value, and no sequence of them? Of records only what has names is,
- * because a tuple could be either. */
+/* Is the object one value, and not a sequence of values? Of records only what
+ * has names is one, because a tuple could be either. */
 static bool is_scalar(const Array *array, PyObject *object)
 {
     PyTypeObject *type = Py_TYPE(object);
@@ -264,19 +258,15 @@ static mapped_status fill_core(const mapped_array *target, const void *item,
 static int assign_scalar(const Array *array, const char *operation,
                          const mapped_array *target, PyObject *object)
 {
-    const mapped_item *item = &target->item;
     mapped_error error;
-    unsigned char *value = memory_new(item->size, 1);
-    if (value == NULL)
+    unsigned char *item = memory_new(target->item.size, 1);
+    if (item == NULL)
         return -1;
-    int status =
-        item->kind == MAPPED_ITEM_ELEMENT
-            ? element_store(item->element, array->native, object, value)
-            : record_store(array->owner->state, item->record, object, value);
+    int status = convert_item(array, object, item);
     if (status == 0)
         status = check_status(array->owner, operation,
-                              fill_core(target, value, &error), &error);
-    PyMem_Free(value);
+                              fill_core(target, item, &error), &error);
+    PyMem_Free(item);
     return status;
 }
 
@@ -294,13 +284,12 @@ METHOD_ONE(items_fill)
     Py_RETURN_NONE;
 }
 
-/* Stores `object` into all items of `target`, some or all of those of
- * `array`.
- */
+/* Stores `object` into the target: some or all items of `array`. */
 static int assign_range(const Array *array, const mapped_array *target,
                         PyObject *object)
 {
-    Py_ssize_t length, stride; /* for a Region or Slice: an array of bytes */
+    /* Numbers for a Region or Slice, which is an array of bytes. */
+    Py_ssize_t length, stride;
     mapped_array source = {.shape = &length, .strides = &stride};
     Region *source_owner =
         array_of_object(array->owner->state, object, &source);

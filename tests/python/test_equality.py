@@ -71,7 +71,7 @@ FOREIGN = {
     "no records": lambda: numpy.zeros(0, "u1,u2").data,
     "texts of one byte": lambda: numpy.frombuffer(NUMBERS, "S1").data,
     "texts": lambda: numpy.frombuffer(NUMBERS, "S4").data,
-    "counted": lambda: formatted("1I"), "bool": lambda: formatted("1?"), "spaced": lambda: formatted("<1I "),
+    "counted": lambda: formatted("1I"), "counted with a zero": lambda: formatted("01I"), "bool": lambda: formatted("1?"), "spaced": lambda: formatted("<1I "),
     "other": lambda: formatted("xB"),
     "one item": lambda: numpy.array(0, "u4").data,
 }
