@@ -1,5 +1,5 @@
-/* Copies all items of an array to and from plain memory, to bytes and to lists,
- * and exports them as a buffer. */
+/* Copies all items of an Array or Records: to plain memory and from there, to
+ * bytes objects and to lists; and exports them as a buffer. */
 #include "array.h"
 #include "unlocked.h"
 #include "value.h"
@@ -47,8 +47,8 @@ const char items_copy_to_doc[] = PyDoc_STR(
     "ValueError if `dest` is too small or a region is closed, TypeError if\n"
     "it can't be written, FaultError if a page is lost.");
 
-/* The bytes as a Slice: in place, or a copy of those that have others between
- * them, or are on a device. */
+/* Returns all bytes of the items as a Slice: in place; or of a copy, if there
+ * are gaps between the items, or if they are on a device. */
 static PyObject *bytes_in_order(PyObject *self)
 {
     const Array *array = array_of(self);
@@ -72,17 +72,22 @@ PyObject *items_copy_to(PyObject *self, PyObject *argument)
     return result;
 }
 
-/* Lists are made of blocks of items, so that the checks cost little. */
+/* tolist() gathers the items in blocks of so many bytes: one check serves a
+ * block, and making a list, which may run any code, never meets memory of a
+ * region. */
 #define BLOCK_BYTES 4096
 
-typedef struct Lister {
+/* What one call of tolist() works with. */
+typedef struct ListCall {
     Region *owner;
     const mapped_array *array;
     unsigned char *block; /* BLOCK_BYTES, or one item if that is larger */
-} Lister;
+} ListCall;
 
-static int make_items(const mapped_item *item, const unsigned char *p,
-                      PyObject *list, Py_ssize_t at, Py_ssize_t end)
+/* Fills the places [at, end) of the list with the items at `p`. Returns 0, or
+ * -1 with an exception. */
+static int fill_list(PyObject *list, Py_ssize_t at, Py_ssize_t end,
+                     const mapped_item *item, const unsigned char *p)
 {
     if (item->kind == MAPPED_ITEM_ELEMENT)
         return value_fill[item->element->form](item->element, p, list, at, end);
@@ -95,50 +100,46 @@ static int make_items(const mapped_item *item, const unsigned char *p,
     return 0;
 }
 
-/* Fills the list of the last dimension, whose first item is at `first`. */
-static int list_row(const Lister *lister, size_t first, PyObject *list)
+/* Fills the list of a row of the last dimension, whose first item is at
+ * `first`. Returns 0, or -1 with an exception. */
+static int list_row(const ListCall *call, size_t first, PyObject *list)
 {
-    int last = lister->array->dimensions - 1;
-    Py_ssize_t length = lister->array->shape[last], block_items = 1;
-    mapped_array row = *lister->array;
-    Py_ssize_t count;
-    row.first = first;
-    row.dimensions = 1;
-    row.shape = &count;
-    row.strides += last;
-    if (row.item.size < BLOCK_BYTES)
-        block_items = (Py_ssize_t)(BLOCK_BYTES / row.item.size);
+    int last = call->array->dimensions - 1;
+    Py_ssize_t length = call->array->shape[last], block_items = 1, count;
+    mapped_array block = *call->array;
+    block.first = first;
+    block.dimensions = 1;
+    block.shape = &count;
+    block.strides += last;
+    if (block.item.size < BLOCK_BYTES)
+        block_items = (Py_ssize_t)(BLOCK_BYTES / block.item.size);
     for (Py_ssize_t at = 0; at < length; at += count) {
         count = length - at < block_items ? length - at : block_items;
-        if (array_gather(lister->owner, "tolist", &row, lister->block) < 0 ||
-            make_items(&row.item, lister->block, list, at, at + count) < 0)
+        if (array_gather(call->owner, "tolist", &block, call->block) < 0 ||
+            fill_list(list, at, at + count, &block.item, call->block) < 0)
             return -1;
-        row.first += (size_t)count * (size_t)row.strides[0];
+        block.first += (size_t)count * (size_t)block.strides[0];
     }
     return 0;
 }
 
 /* Makes the list of a dimension and, inside of it, of those after it. */
-static PyObject *list_of(const Lister *lister, int dimension, size_t first)
+static PyObject *list_dimension(const ListCall *call, int dimension,
+                                size_t first)
 {
-    const mapped_array *array = lister->array;
+    const mapped_array *array = call->array;
     Py_ssize_t length = array->shape[dimension];
+    bool is_last = dimension == array->dimensions - 1;
     PyObject *list =
         container_untrack(container_new(PyList_New, (size_t)length));
     if (list == NULL)
         return NULL;
-    int status = 0;
-    if (dimension == array->dimensions - 1)
-        status = list_row(lister, first, list);
-    else
-        for (Py_ssize_t i = 0; i < length && status == 0; i++) {
-            PyObject *row = list_of(lister, dimension + 1, first);
-            if (row == NULL)
-                status = -1;
-            else
-                PyList_SetItem(list, i, row);
-            first += (size_t)array->strides[dimension];
-        }
+    int status = is_last ? list_row(call, first, list) : 0;
+    for (Py_ssize_t i = 0; i < length && !is_last && status == 0; i++) {
+        PyObject *inner = list_dimension(call, dimension + 1, first);
+        status = inner == NULL ? -1 : PyList_SetItem(list, i, inner);
+        first += (size_t)array->strides[dimension];
+    }
     if (status == 0)
         return container_track(list);
     Py_DECREF(list);
@@ -148,17 +149,17 @@ static PyObject *list_of(const Lister *lister, int dimension, size_t first)
 static PyObject *list_all(Region *owner, const mapped_array *array)
 {
     unsigned char block[BLOCK_BYTES];
-    Lister lister = {owner, array, block};
+    ListCall call = {owner, array, block};
     size_t size = array->item.size;
     if (require_open(owner, "tolist") < 0)
         return NULL;
     bool has_items = array_bytes(array) > 0;
     if (has_items && size > sizeof block &&
-        (lister.block = memory_new(size, 1)) == NULL)
+        (call.block = memory_new(size, 1)) == NULL)
         return NULL;
-    PyObject *list = list_of(&lister, 0, array->first);
-    if (lister.block != block)
-        PyMem_Free(lister.block);
+    PyObject *list = list_dimension(&call, 0, array->first);
+    if (call.block != block)
+        PyMem_Free(call.block);
     return list;
 }
 
@@ -173,9 +174,9 @@ const char view_tolist_doc[] =
 
 PyObject *view_tolist(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
-    CoreArray array;
-    Region *owner = array_described(self, &array);
-    return owner == NULL ? NULL : list_all(owner, &array.core);
+    CoreArray bytes;
+    Region *owner = array_described(self, &bytes);
+    return owner == NULL ? NULL : list_all(owner, &bytes.core);
 }
 
 PyObject *item_spelled(const mapped_item *item, mapped_spelling spelling)
@@ -187,8 +188,8 @@ PyObject *item_spelled(const mapped_item *item, mapped_spelling spelling)
     return text;
 }
 
-/* The format of an item for buffers, kept as long as the array; NULL with an
- * exception. */
+/* Returns the format of an item for buffers, which is valid as long as the
+ * array; or NULL with an exception. */
 static const char *format_of(Array *array)
 {
     const mapped_item *item = &array->core.item;

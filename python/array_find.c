@@ -1,7 +1,9 @@
-/* The methods index and count of Array and Records, and `in`. A number or a
- * byte is looked for in the core; any other value, and among records or rows,
- * is compared with one item after the other, as Python's own sequences do it.
- */
+/* The methods index and count of Array and Records, and `in`.
+ *
+ * In an Array of one dimension the core searches for a number or a byte. For
+ * any other value, and among records and rows, each item is made an object and
+ * compared with the value, as Python's own sequences do it. That runs the code
+ * of others, which may close the region: then making the next item raises. */
 #include "array.h"
 #include "unlocked.h"
 
@@ -9,11 +11,11 @@ typedef mapped_status Search(const mapped_array *array,
                              const mapped_element *element, const void *value,
                              size_t *result, mapped_error *error);
 
-/* A value as an element in plain memory; without an element if the core doesn't
- * know values of that type. */
-typedef struct Probe {
-    const char *operation;
-    Search *search; /* the core's */
+/* A value to search for, as an element in plain memory, and the function of the
+ * core that does it. `element` is NULL if the core has none for such values. */
+typedef struct Query {
+    const char *operation; /* what errors name */
+    Search *search;
     const mapped_element *element;
     union {
         int64_t i;
@@ -21,65 +23,65 @@ typedef struct Probe {
         double f;
         char c;
     } value;
-} Probe;
+} Query;
 
-static const mapped_element *element_named(const char *name, size_t length)
+static const mapped_element *native_element(mapped_kind kind, size_t size)
 {
-    return mapped_element_from_name(name, length, MAPPED_BIG_ENDIAN);
+    return mapped_element_find(kind, size, MAPPED_BIG_ENDIAN);
 }
 
-/* An integer of more than 64 bits is left to Python. */
-static void probe_integer(PyObject *object, Probe *probe)
+/* Leaves an integer of more than 64 bits to Python. */
+static void set_integer(Query *query, PyObject *object)
 {
     int overflow;
-    probe->value.i = PyLong_AsLongLongAndOverflow(object, &overflow);
-    if (overflow == 0) {
-        probe->element = element_named("i64", 3);
+    query->value.i = PyLong_AsLongLongAndOverflow(object, &overflow);
+    if (overflow == 0)
+        query->element = native_element(MAPPED_KIND_SIGNED, 8);
+    if (overflow <= 0)
         return;
-    }
-    if (overflow < 0)
-        return;
-    probe->value.u = PyLong_AsUnsignedLongLong(object);
-    if (probe->value.u != UINT64_MAX || !PyErr_Occurred())
-        probe->element = element_named("u64", 3);
+    query->value.u = PyLong_AsUnsignedLongLong(object);
+    if (query->value.u != UINT64_MAX || !PyErr_Occurred())
+        query->element = native_element(MAPPED_KIND_UNSIGNED, 8);
     PyErr_Clear();
 }
 
-static Probe probe_of(PyObject *object, const char *operation, Search *search)
+static Query query_for(PyObject *object, const char *operation, Search *search)
 {
-    Probe probe = {.operation = operation, .search = search, .element = NULL};
+    Query query = {.operation = operation, .search = search, .element = NULL};
     if (Py_IS_TYPE(object, &PyLong_Type) || Py_IS_TYPE(object, &PyBool_Type)) {
-        probe_integer(object, &probe);
+        set_integer(&query, object);
     } else if (Py_IS_TYPE(object, &PyFloat_Type)) {
-        probe.value.f = PyFloat_AsDouble(object);
-        probe.element = element_named("f64", 3);
+        query.value.f = PyFloat_AsDouble(object);
+        query.element = native_element(MAPPED_KIND_FLOAT, 8);
     } else if (Py_IS_TYPE(object, &PyBytes_Type) && PyBytes_Size(object) == 1) {
-        probe.value.c = PyBytes_AsString(object)[0];
-        probe.element = element_named("char", 4);
+        query.value.c = PyBytes_AsString(object)[0];
+        query.element = native_element(MAPPED_KIND_CHAR, 1);
     }
-    return probe;
+    return query;
 }
 
-static bool is_in_core(const Array *array, const Probe *probe)
+static bool is_for_core(const Query *query, const Array *array)
 {
-    return probe->element != NULL && array->core.dimensions == 1 &&
+    return query->element != NULL && array->core.dimensions == 1 &&
            array->layout == NULL;
 }
 
-static int search(const Array *array, const mapped_array *items,
-                  const Probe *probe, size_t *result)
+/* Searches some or all items of the array in the core. Returns 0, or -1 with an
+ * exception. */
+static int search_core(const Query *query, const Array *array,
+                       const mapped_array *items, size_t *result)
 {
     mapped_error error;
     Unlocked unlocked =
         unlocked_begin(items->slice.region, NULL, array_bytes(items));
     mapped_status status =
-        probe->search(items, probe->element, &probe->value, result, &error);
-    return check_status(array->owner, probe->operation,
+        query->search(items, query->element, &query->value, result, &error);
+    return check_status(array->owner, query->operation,
                         unlocked_end_access(&unlocked, status, &error), &error);
 }
 
-/* 1 if the item equals the value, 0, or -1 with an exception. */
-static int equals_at(PyObject *self, Py_ssize_t index, PyObject *value)
+/* Returns 1 if the item equals the value, else 0; or -1 with an exception. */
+static int item_equals(PyObject *self, Py_ssize_t index, PyObject *value)
 {
     PyObject *item = array_item(self, index);
     if (item == NULL)
@@ -89,34 +91,35 @@ static int equals_at(PyObject *self, Py_ssize_t index, PyObject *value)
     return equal;
 }
 
-/* Sets `*found` to the first index in [start, stop) of such an item, or to -1.
- */
+/* Sets `*found` to the first index in range[0] to range[1] - 1 whose item
+ * equals the value, or to -1. Returns 0, or -1 with an exception. */
 static int find(PyObject *self, const char *operation, PyObject *value,
                 const Py_ssize_t range[2], Py_ssize_t *found)
 {
     const Array *array = array_of(self);
-    const Probe probe = probe_of(value, operation, mapped_array_find);
-    Py_ssize_t at = range[0], stop = range[1];
+    const Query query = query_for(value, operation, mapped_array_find);
+    Py_ssize_t start = range[0], stop = range[1];
     int equal = 0;
     *found = -1;
     if (require_open(array->owner, operation) < 0)
         return -1;
-    if (at < stop && is_in_core(array, &probe)) {
+    if (start < stop && is_for_core(&query, array)) {
         size_t index = MAPPED_NOT_FOUND;
-        Py_ssize_t length = stop - at;
+        Py_ssize_t length = stop - start;
         mapped_array items = array->core;
-        items.first = mapped_array_offset(&items, (size_t)at);
+        items.first = mapped_array_offset(&items, (size_t)start);
         items.shape = &length;
-        if (search(array, &items, &probe, &index) < 0)
+        if (search_core(&query, array, &items, &index) < 0)
             return -1;
         if (index != MAPPED_NOT_FOUND)
-            *found = at + (Py_ssize_t)index;
+            *found = start + (Py_ssize_t)index;
         return 0;
     }
-    for (; at < stop && equal == 0; at++)
-        equal = equals_at(self, at, value);
-    if (equal > 0)
-        *found = at - 1;
+    for (Py_ssize_t i = start; i < stop && equal == 0; i++) {
+        equal = item_equals(self, i, value);
+        if (equal > 0)
+            *found = i;
+    }
     return equal < 0 ? -1 : 0;
 }
 
@@ -152,16 +155,16 @@ const char items_count_doc[] =
 METHOD_ONE(items_count)
 {
     const Array *array = array_of(self);
-    const Probe probe = probe_of(argument, "count", mapped_array_count_value);
+    const Query query = query_for(argument, "count", mapped_array_count_value);
     size_t total = 0;
     if (require_open(array->owner, "count") < 0)
         return NULL;
-    if (is_in_core(array, &probe))
-        return search(array, &array->core, &probe, &total) < 0
+    if (is_for_core(&query, array))
+        return search_core(&query, array, &array->core, &total) < 0
                    ? NULL
                    : PyLong_FromSize_t(total);
     for (Py_ssize_t i = 0; i < array->core.shape[0]; i++) {
-        int equal = equals_at(self, i, argument);
+        int equal = item_equals(self, i, argument);
         if (equal < 0)
             return NULL;
         total += equal > 0;
