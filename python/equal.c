@@ -1,9 +1,15 @@
-/* == and !=, which compare contents and formats, as those of memoryview do.
- * They never raise because of what an operand is: one that can't be read,
- * because it is closed, out of range or lost, equals only itself.
+/* == and != of Region, Slice, Array, Records and Record: by contents and
+ * formats, as those of memoryview. The core compares, and this file describes
+ * what it compares: each operand as an array of the core.
  *
- * The buffer of an object that isn't ours is taken before anything of ours is
- * looked at, because taking it runs the object's code. */
+ * - compare_own: two objects of ours.
+ *
+ * - compare_foreign: one of ours and the buffer of another object. The buffer
+ * is taken before anything of ours is looked at, because taking it runs the
+ *   object's code.
+ *
+ * A comparison never raises because of what an operand is: one that can't be
+ * read, because it is closed, out of range or lost, equals only itself. */
 #include <string.h>
 
 #include "array.h"
@@ -14,17 +20,16 @@
  * other object is of a type that can't be compared with ours. */
 #define NOT_COMPARABLE 2
 
-/* The items of a buffer that isn't ours, as an array of the core. */
-typedef struct Operand {
-    mapped_array core;
+/* The items of a buffer of another object. */
+typedef struct ForeignItems {
+    mapped_array array; /* of `wrap`, with the numbers below */
     Py_ssize_t shape[MAX_DIMENSIONS];
     Py_ssize_t strides[MAX_DIMENSIONS];
-    mapped_region
-        *wrap;  /* the region of `core`; NULL if it can't be compared */
-    void *copy; /* the items of a strided buffer; NULL for others */
-} Operand;
+    mapped_region *wrap; /* NULL if the core has no element for the items */
+    void *copy;          /* what `wrap` wraps if the buffer has gaps, or NULL */
+} ForeignItems;
 
-/* An operand that can't be read equals only itself. */
+/* Returns the result of a comparison with that status. */
 static int equal_if_read(mapped_status status, bool are_equal,
                          bool are_identical)
 {
@@ -43,7 +48,8 @@ static int equal_arrays(const mapped_array *a, const mapped_array *b,
     return equal_if_read(status, equal, are_identical);
 }
 
-/* A device isn't, because its items must be read one by one. */
+/* Is it a Region or Slice whose bytes can be compared with memcmp? Those of a
+ * device can't: they must be read one by one. */
 static bool is_comparable_as_bytes(const State *state, PyObject *object)
 {
     return is_view(state, object) &&
@@ -60,7 +66,7 @@ static int compare_own(const State *state, PyObject *self, PyObject *other)
     return equal_arrays(&a, &b, self == other);
 }
 
-/* Compares a Region or Slice with contiguous bytes, the usual case. */
+/* Compares a Region or Slice with contiguous bytes, which is the usual case. */
 static int equal_bytes(PyObject *self, const Py_buffer *buffer)
 {
     mapped_slice span = view_span(self);
@@ -84,15 +90,15 @@ static bool is_bytes(const Py_buffer *buffer)
 }
 
 /* Takes the shape from the buffer, and sets the strides to those of items that
- * follow one another. Returns false if that isn't as many bytes as the buffer
- * says. */
-static bool describe_shape(const Py_buffer *buffer, Operand *operand)
+ * follow one another. Returns false if the items aren't as many bytes as the
+ * buffer says: its length is what is copied and wrapped, and must be true. */
+static bool take_shape(const Py_buffer *buffer, ForeignItems *items)
 {
     Py_ssize_t bytes = buffer->itemsize;
-    operand->core.dimensions = buffer->ndim;
+    items->array.dimensions = buffer->ndim;
     for (int i = buffer->ndim - 1; i >= 0; i--) {
-        operand->shape[i] = buffer->shape[i];
-        operand->strides[i] = bytes;
+        items->shape[i] = buffer->shape[i];
+        items->strides[i] = bytes;
         if (buffer->shape[i] < 0 ||
             __builtin_mul_overflow(bytes, buffer->shape[i], &bytes))
             return false;
@@ -102,46 +108,47 @@ static bool describe_shape(const Py_buffer *buffer, Operand *operand)
 
 /* Sets `*data` to the items' bytes in order. Returns 0, or -1 with an
  * exception. */
-static int make_contiguous(const Py_buffer *buffer, Operand *operand,
+static int make_contiguous(const Py_buffer *buffer, ForeignItems *items,
                            void **data)
 {
     *data = buffer->buf;
     if (PyBuffer_IsContiguous(buffer, 'C'))
         return 0;
-    operand->copy = memory_new((size_t)buffer->len, 1);
-    if (operand->copy == NULL)
+    *data = items->copy = memory_new((size_t)buffer->len, 1);
+    if (items->copy == NULL)
         return -1;
-    *data = operand->copy;
-    return PyBuffer_ToContiguous(operand->copy, buffer, buffer->len, 'C');
+    return PyBuffer_ToContiguous(items->copy, buffer, buffer->len, 'C');
 }
 
-/* Returns 0, or -1 with an exception. */
+/* Returns 0, or -1 with an exception. In both cases the caller releases `wrap`
+ * and frees `copy`. */
 static int describe_buffer(const State *state, const Py_buffer *buffer,
-                           Operand *operand)
+                           ForeignItems *items)
 {
-    operand->core =
-        (mapped_array){.shape = operand->shape, .strides = operand->strides};
-    operand->wrap = NULL;
-    operand->copy = NULL;
+    void *data;
+    mapped_error error;
     const mapped_element *element = buffer_element(buffer);
+    items->array =
+        (mapped_array){.shape = items->shape, .strides = items->strides};
+    items->wrap = NULL;
+    items->copy = NULL;
     if (element == NULL || buffer->ndim > MAX_DIMENSIONS ||
         (buffer->ndim > 0 && buffer->shape == NULL) ||
-        !describe_shape(buffer, operand))
+        !take_shape(buffer, items))
         return 0;
-    void *data;
-    if (make_contiguous(buffer, operand, &data) < 0)
+    if (make_contiguous(buffer, items, &data) < 0)
         return -1;
-    mapped_error error;
     if (mapped_region_wrap(data, (size_t)buffer->len, true, NULL, NULL,
-                           &operand->wrap, &error) != MAPPED_OK)
+                           &items->wrap, &error) != MAPPED_OK)
         return raised_as_int(raise_error(state, &error, NULL));
-    operand->core.slice = mapped_region_slice(operand->wrap);
-    operand->core.item = mapped_item_of(element);
+    items->array.slice = mapped_region_slice(items->wrap);
+    items->array.item = mapped_item_of(element);
     return 0;
 }
 
-/* Compares with a buffer that has no element of ours. They can be equal only if
- * it has no items: then the shapes are compared, if struct knows the format. */
+/* Compares with a buffer whose items the core has no element for. They can be
+ * equal only if there are none: then the shapes are compared, if struct knows
+ * the format. */
 static int equal_empty(const mapped_array *ours, const Py_buffer *buffer)
 {
     const char *format = buffer->format != NULL ? buffer->format : "B";
@@ -163,22 +170,23 @@ static int equal_empty(const mapped_array *ours, const Py_buffer *buffer)
 static int equal_buffer(const State *state, PyObject *self,
                         const Py_buffer *buffer)
 {
-    Py_ssize_t length, step;
-    mapped_array ours = {.shape = &length, .strides = &step};
-    Operand theirs;
-    int status = describe_buffer(state, buffer, &theirs);
-    if (status == 0) {
+    Py_ssize_t length, stride;
+    mapped_array ours = {.shape = &length, .strides = &stride};
+    ForeignItems theirs;
+    int equal = describe_buffer(state, buffer, &theirs);
+    if (equal == 0) {
         array_of_object(state, self, &ours);
-        status = theirs.wrap != NULL ? equal_arrays(&ours, &theirs.core, false)
-                                     : equal_empty(&ours, buffer);
+        equal = theirs.wrap != NULL ? equal_arrays(&ours, &theirs.array, false)
+                                    : equal_empty(&ours, buffer);
     }
     mapped_region_release(theirs.wrap);
     PyMem_Free(theirs.copy);
-    return status;
+    return equal;
 }
 
-/* What to return for an object that raises when it is asked for its buffer. */
-static int without_buffer(void)
+/* An object that raises when it is asked for its buffer can't be compared; but
+ * errors that aren't about the object are passed on. */
+static int refused_buffer(void)
 {
     if (!PyErr_ExceptionMatches(PyExc_Exception) ||
         PyErr_ExceptionMatches(PyExc_MemoryError))
@@ -191,7 +199,7 @@ static int compare_foreign(const State *state, PyObject *self, PyObject *other)
 {
     Py_buffer buffer;
     if (PyObject_GetBuffer(other, &buffer, PyBUF_FULL_RO) < 0)
-        return without_buffer();
+        return refused_buffer();
     int equal = is_comparable_as_bytes(state, self) && is_bytes(&buffer)
                     ? equal_bytes(self, &buffer)
                     : equal_buffer(state, self, &buffer);
@@ -199,6 +207,7 @@ static int compare_foreign(const State *state, PyObject *self, PyObject *other)
     return equal;
 }
 
+/* Turns what a comparison returned into what == or != does. */
 static PyObject *make_result(int equal, int operation)
 {
     if (equal == NOT_COMPARABLE)
@@ -206,15 +215,10 @@ static PyObject *make_result(int equal, int operation)
     return equal < 0 ? NULL : PyBool_FromLong(equal == (operation == Py_EQ));
 }
 
-static const State *state_of(PyObject *self)
-{
-    return PyType_GetModuleState(Py_TYPE(self));
-}
-
 PyObject *equal_compare(PyObject *self, PyObject *other, int operation)
 {
     int equal = NOT_COMPARABLE;
-    const State *state = state_of(self);
+    const State *state = PyType_GetModuleState(Py_TYPE(self));
     if (operation != Py_EQ && operation != Py_NE)
         Py_RETURN_NOTIMPLEMENTED;
     if (state == NULL)
@@ -226,7 +230,7 @@ PyObject *equal_compare(PyObject *self, PyObject *other, int operation)
     return make_result(equal, operation);
 }
 
-static mapped_array record_described(const Record *record)
+static mapped_array record_as_array(const Record *record)
 {
     return (mapped_array){.slice = record->slice,
                           .item =
@@ -240,7 +244,7 @@ PyObject *record_compare(PyObject *self, PyObject *other, int operation)
     if ((operation != Py_EQ && operation != Py_NE) ||
         Py_TYPE(other) != Py_TYPE(self))
         Py_RETURN_NOTIMPLEMENTED;
-    const mapped_array a = record_described(record_of(self));
-    const mapped_array b = record_described(record_of(other));
+    const mapped_array a = record_as_array(record_of(self));
+    const mapped_array b = record_as_array(record_of(other));
     return make_result(equal_arrays(&a, &b, self == other), operation);
 }

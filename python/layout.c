@@ -193,7 +193,6 @@ GETTER(layout, names, "A tuple of the fields' names, in the order of the text.",
        tuple_of_fields(layout_of(self)->fields, field_name))
 
 GETTER(layout, fields,
-
        "A tuple of (name, type, offset in bytes) for each field, in the order\n"
        "of the text.",
        tuple_of_fields(layout_of(self)->fields, field_triple))
@@ -209,7 +208,6 @@ static PyObject *layout_format(PyObject *self, void *Py_UNUSED(closure))
 
 GETTER(
     layout, dtype,
-
     "The record as numpy.dtype() takes it: a dict of names, formats, offsets\n"
     "and itemsize. What NumPy has no type for, such as u24 and bf16, is its\n"
     "bytes.",
@@ -217,7 +215,6 @@ GETTER(
 
 GETTER(
     layout, struct_format,
-
     "The format in the language of struct that unpacks a record to the same\n"
     "values, except for texts, which keep the zero bytes that fill them up, "
     "and\n"
@@ -245,21 +242,20 @@ static PyObject *layout_repr(PyObject *self)
     return text;
 }
 
-/* Layouts are equal if the same fields have the same names, types and places,
+/* Layouts are equal if their fields have the same names, types and offsets,
  * whatever the texts. */
 static PyObject *layout_compare(PyObject *self, PyObject *other, int operation)
 {
     if ((operation != Py_EQ && operation != Py_NE) ||
         Py_TYPE(other) != Py_TYPE(self))
         Py_RETURN_NOTIMPLEMENTED;
-    PyObject *a = layout_record(layout_of(self));
-    PyObject *b = a == NULL ? NULL : layout_record(layout_of(other));
-    PyObject *result = b == NULL ? NULL : PyObject_RichCompare(a, b, operation);
-    Py_XDECREF(a);
-    Py_XDECREF(b);
-    return result;
+    const mapped_item a = mapped_item_of_record(layout_of(self)->fields);
+    const mapped_item b = mapped_item_of_record(layout_of(other)->fields);
+    return PyBool_FromLong(mapped_item_equal(&a, &b) == (operation == Py_EQ));
 }
 
+/* The hash of the tuple that has all of a layout, so that of equal ones it is
+ * the same. */
 static Py_hash_t layout_hash(PyObject *self)
 {
     PyObject *record = layout_record(layout_of(self));
