@@ -56,12 +56,12 @@ static int assign_element(const Array *array, size_t offset, PyObject *object)
     const mapped_element *element = array->core.item.element;
     ValueStatus status = value_from(element, array->native, object, &value);
     if (status != VALUE_CONVERTED)
-        return value_refuse(element, object, status);
+        return raise_conversion(element, object, status);
     if (mapped_set(array->core.slice, element, offset, value, &error) ==
         MAPPED_OK)
         return 0;
     if (error.status == MAPPED_VALUE)
-        return value_refuse(element, object, VALUE_UNFIT);
+        return raise_conversion(element, object, VALUE_UNFIT);
     return raised_as_int(raise_in(array->owner, ASSIGN, &error));
 }
 

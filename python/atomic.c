@@ -88,7 +88,7 @@ static int convert_operand(const Atomic *atomic, PyObject *object,
     int status = value_from(element, 0, object, value);
     if (status == 0 && element->store(element, bytes, *value) == MAPPED_OK)
         return 0;
-    return value_refuse(element, object, status);
+    return raise_conversion(element, object, status);
 }
 
 static PyObject *result_of(const Atomic *atomic, mapped_status status,

@@ -59,7 +59,7 @@ static PyObject *view_set_with(PyObject *self, PyObject *const *values)
         if (error.status != MAPPED_VALUE)
             return raise_of(view_owner(self), &error);
     }
-    value_refuse(element, values[2], status);
+    raise_conversion(element, values[2], status);
     return NULL;
 }
 

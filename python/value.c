@@ -1,4 +1,6 @@
-/* The table of elements and the switches of items: see value.h. */
+/* How values become Python objects and back: see value.h. From here to the
+ * tables, elements are read; then objects are converted to elements, items are
+ * made, and fields and records are stored. */
 #include "source.h"
 #include "value.h"
 
@@ -57,6 +59,8 @@ COLD static PyObject *read_any(Region *owner, const mapped_slice *slice,
     return value_object(element, value);
 }
 
+/* Makes an object of any element. Only an integer of more than 8 bytes can be
+ * too large for the core. */
 static PyObject *make_any(const mapped_element *element, const unsigned char *p)
 {
     mapped_value value;
@@ -138,7 +142,7 @@ Read *const value_read[MAPPED_FORMS] = TABLE(read);
 Make *const value_make[MAPPED_FORMS] = TABLE(make);
 Fill *const value_fill[MAPPED_FORMS] = TABLE(fill);
 
-/* An address may have any sign: only its bits count. */
+/* Of an address only the bits count, whatever its sign. */
 static ValueStatus integer_from(const mapped_element *element, bool is_address,
                                 PyObject *object, mapped_value *value)
 {
@@ -201,23 +205,37 @@ ValueStatus value_convert(const mapped_element *element, char native,
     Py_UNREACHABLE();
 }
 
-int value_refuse(const mapped_element *element, PyObject *object,
-                 ValueStatus status)
+int raise_conversion(const mapped_element *element, PyObject *object,
+                     ValueStatus status)
 {
     if (status != VALUE_RAISED || PyErr_ExceptionMatches(PyExc_OverflowError))
         raise_value(element, object);
     return -1;
 }
 
-int element_store(const mapped_element *element, char native, PyObject *object,
-                  unsigned char *to)
+/* Converts an object and stores it. An OverflowError, which may be set, counts
+ * as VALUE_UNFIT. */
+static ValueStatus convert_and_store(const mapped_element *element, char native,
+                                     PyObject *object, unsigned char *to)
 {
     mapped_value value;
     ValueStatus status = value_from(element, native, object, &value);
-    if (status == VALUE_CONVERTED &&
-        element->store(element, to, value) == MAPPED_OK)
-        return 0;
-    return value_refuse(element, object, status);
+    if (status == VALUE_RAISED)
+        return PyErr_ExceptionMatches(PyExc_OverflowError) ? VALUE_UNFIT
+                                                           : VALUE_RAISED;
+    return status == VALUE_CONVERTED &&
+                   element->store(element, to, value) == MAPPED_OK
+               ? VALUE_CONVERTED
+               : VALUE_UNFIT;
+}
+
+int element_store(const mapped_element *element, char native, PyObject *object,
+                  unsigned char *to)
+{
+    ValueStatus status = convert_and_store(element, native, object, to);
+    return status == VALUE_CONVERTED
+               ? 0
+               : raise_conversion(element, object, status);
 }
 
 /* Makes a tuple of the single items of an item that repeats. */
@@ -268,54 +286,51 @@ PyObject *item_make(const mapped_item *item, const unsigned char *p)
     }
 }
 
-static int refuse_field(const mapped_field *field, PyObject *object)
+/* Raises that the object doesn't fit the field, in place of any exception that
+ * is set; returns -1. */
+static int raise_field(const mapped_field *field, PyObject *object)
 {
     const mapped_element *element = field->item.element;
+    const char *type = element != NULL ? element->name : "records";
+    const char *repeated = field->item.count > 1 ? ", repeated" : "";
     char range[64] = "";
-    PyErr_Clear(); /* An OverflowError, which may be set, says less. */
+    PyErr_Clear();
     PyObject *text = shown(object);
     if (text != NULL && element != NULL && field->item.kind != MAPPED_ITEM_TEXT)
         value_range(element, range, sizeof range);
     if (text != NULL)
         PyErr_Format(PyExc_ValueError, "%U does not fit field '%.60s' (%s%s%s)",
-                     text, field->name,
-                     element != NULL ? element->name : "records",
-                     field->item.count > 1 ? ", repeated" : "", range);
+                     text, field->name, type, repeated, range);
     Py_XDECREF(text);
     return -1;
 }
 
-static int store_text(const State *state, const mapped_field *field,
-                      PyObject *object, unsigned char *to)
+static int store_text_field(const State *state, const mapped_field *field,
+                            PyObject *object, unsigned char *to)
 {
     Source source;
     if (source_open(state, object, ASSIGN, &source) < 0)
         return -1;
     int status = source.length <= field->item.count
                      ? source_read(&source, to)
-                     : refuse_field(field, object);
+                     : raise_field(field, object);
     source_close(&source);
     return status;
 }
 
-static int store_element(const mapped_field *field, PyObject *object,
-                         unsigned char *to)
+static int store_element_field(const mapped_field *field, PyObject *object,
+                               unsigned char *to)
 {
-    mapped_value value;
-    const mapped_element *element = field->item.element;
-    ValueStatus status = value_from(element, 0, object, &value);
-    if (status == VALUE_RAISED && !PyErr_ExceptionMatches(PyExc_OverflowError))
-        return -1;
-    if (status == VALUE_CONVERTED &&
-        element->store(element, to, value) == MAPPED_OK)
-        return 0;
-    return refuse_field(field, object);
+    ValueStatus status = convert_and_store(field->item.element, 0, object, to);
+    if (status == VALUE_UNFIT)
+        return raise_field(field, object);
+    return status == VALUE_CONVERTED ? 0 : -1;
 }
 
-/* The sequence becomes a tuple first, because converting a value may change it.
- */
-static int store_sequence(const State *state, const mapped_field *field,
-                          PyObject *object, unsigned char *to)
+/* The sequence becomes a tuple first, because converting a value may change the
+ * sequence. */
+static int store_sequence_field(const State *state, const mapped_field *field,
+                                PyObject *object, unsigned char *to)
 {
     const mapped_item *item = &field->item;
     size_t size = item->size / item->count;
@@ -323,12 +338,12 @@ static int store_sequence(const State *state, const mapped_field *field,
     if (values == NULL)
         return -1;
     Py_ssize_t count = PyTuple_Size(values);
-    int status = (size_t)count == item->count ? 0 : refuse_field(field, object);
+    int status = (size_t)count == item->count ? 0 : raise_field(field, object);
     for (Py_ssize_t i = 0; i < count && status == 0; i++, to += size) {
         PyObject *value = PyTuple_GetItem(values, i);
         status = item->record != NULL
                      ? record_store(state, item->record, value, to)
-                     : store_element(field, value, to);
+                     : store_element_field(field, value, to);
     }
     Py_DECREF(values);
     return status;
@@ -339,55 +354,14 @@ int field_store(const State *state, const mapped_field *field, PyObject *object,
 {
     switch (field->item.kind) {
     case MAPPED_ITEM_ELEMENT:
-        return store_element(field, object, to);
+        return store_element_field(field, object, to);
     case MAPPED_ITEM_RECORD:
         return record_store(state, field->item.record, object, to);
     case MAPPED_ITEM_TEXT:
-        return store_text(state, field, object, to);
+        return store_text_field(state, field, object, to);
     default:
-        return store_sequence(state, field, object, to);
+        return store_sequence_field(state, field, object, to);
     }
-}
-
-/* Returns the kind of an object that has values by name, a dict or a record of
- * any layout; NULL for other objects. */
-static const char *named_kind(const State *state, PyObject *object)
-{
-    if (PyDict_Check(object))
-        return "a dict";
-    return Py_IS_TYPE(object, state->record) ? "a record" : NULL;
-}
-
-/* This replaces Python's own KeyError, which shows all of a name, however long.
- */
-static PyObject *named_value(const char *kind, PyObject *object,
-                             const mapped_field *field)
-{
-    PyObject *name = PyUnicode_FromString(field->name);
-    if (name == NULL)
-        return NULL;
-    PyObject *value = PyObject_GetItem(object, name);
-    if (value == NULL && PyErr_ExceptionMatches(PyExc_KeyError))
-        raise_about(PyExc_KeyError, "%s has no field %U", kind, name);
-    Py_DECREF(name);
-    return value;
-}
-
-static PyObject *named_values(const char *kind, const mapped_fields *fields,
-                              PyObject *object)
-{
-    Py_ssize_t count = (Py_ssize_t)fields->count;
-    PyObject *tuple = container_untrack(PyTuple_New(count));
-    for (Py_ssize_t i = 0; tuple != NULL && i < count; i++)
-        put_item(&tuple, i, named_value(kind, object, &fields->fields[i]));
-    return container_track(tuple);
-}
-
-/* The length of a dict, a record or a tuple. PyDict_Size doesn't ask a subclass
- * of dict, which may say anything. */
-static Py_ssize_t size_of(PyObject *object)
-{
-    return PyDict_Check(object) ? PyDict_Size(object) : PyObject_Size(object);
 }
 
 PyObject *values_tuple(const char *what, PyObject *object)
@@ -402,28 +376,61 @@ PyObject *values_tuple(const char *what, PyObject *object)
     return values;
 }
 
-/* Returns a tuple of as many values as there are fields, or NULL with an
- * exception. */
-static PyObject *record_values(const State *state, const mapped_fields *fields,
-                               PyObject *object)
+/* Returns what an object that has values by name is called: a dict, or a record
+ * of any layout; NULL for other objects. */
+static const char *named_kind(const State *state, PyObject *object)
 {
-    const char *kind = named_kind(state, object);
+    if (PyDict_Check(object))
+        return "a dict";
+    return Py_IS_TYPE(object, state->record) ? "a record" : NULL;
+}
+
+/* Replaces Python's own KeyError, which shows all of a name, however long. */
+static PyObject *named_value(const char *kind, PyObject *object,
+                             const mapped_field *field)
+{
+    PyObject *name = PyUnicode_FromString(field->name);
+    if (name == NULL)
+        return NULL;
+    PyObject *value = PyObject_GetItem(object, name);
+    if (value == NULL && PyErr_ExceptionMatches(PyExc_KeyError))
+        raise_about(PyExc_KeyError, "%s has no field %U", kind, name);
+    Py_DECREF(name);
+    return value;
+}
+
+/* Returns a tuple of the values of the fields. The object must have no others,
+ * which would be lost. */
+static PyObject *named_values(const char *kind, const mapped_fields *fields,
+                              PyObject *object)
+{
     Py_ssize_t count = (Py_ssize_t)fields->count;
-    PyObject *values = kind != NULL
-                           ? named_values(kind, fields, object)
-                           : values_tuple("a record takes a tuple, a dict or a "
-                                          "Record",
-                                          object);
+    PyObject *values = container_untrack(PyTuple_New(count));
+    for (Py_ssize_t i = 0; values != NULL && i < count; i++)
+        put_item(&values, i, named_value(kind, object, &fields->fields[i]));
     if (values == NULL)
         return NULL;
-    if (size_of(kind != NULL ? object : values) == count)
+    /* PyDict_Size doesn't ask a subclass of dict, which may say anything. */
+    Py_ssize_t size =
+        PyDict_Check(object) ? PyDict_Size(object) : PyObject_Size(object);
+    if (size == count)
+        return container_track(values);
+    PyErr_Format(PyExc_ValueError, "%s has more fields than the record's %zd",
+                 kind, count);
+    Py_DECREF(values);
+    return NULL;
+}
+
+/* Returns a tuple of the values of a sequence, in the order of the fields. */
+static PyObject *ordered_values(const mapped_fields *fields, PyObject *object)
+{
+    Py_ssize_t count = (Py_ssize_t)fields->count;
+    PyObject *values =
+        values_tuple("a record takes a tuple, a dict or a Record", object);
+    if (values == NULL || PyTuple_Size(values) == count)
         return values;
-    if (kind != NULL)
-        PyErr_Format(PyExc_ValueError,
-                     "%s has more fields than the record's %zd", kind, count);
-    else
-        PyErr_Format(PyExc_ValueError, "a record has %zd fields, not %zd",
-                     count, PyTuple_Size(values));
+    PyErr_Format(PyExc_ValueError, "a record has %zd fields, not %zd", count,
+                 PyTuple_Size(values));
     Py_DECREF(values);
     return NULL;
 }
@@ -431,7 +438,9 @@ static PyObject *record_values(const State *state, const mapped_fields *fields,
 int record_store(const State *state, const mapped_fields *fields,
                  PyObject *object, unsigned char *to)
 {
-    PyObject *values = record_values(state, fields, object);
+    const char *kind = named_kind(state, object);
+    PyObject *values = kind != NULL ? named_values(kind, fields, object)
+                                    : ordered_values(fields, object);
     if (values == NULL)
         return -1;
     int status = 0;

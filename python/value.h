@@ -1,9 +1,14 @@
-/* How values in memory become Python objects, and back: one table with a row
- * for each form that an element can have, and for items the functions below.
+/* How values in memory become Python objects, and back. Get and set, arrays,
+ * records, pack and unpack all use it.
  *
- * The way in runs the code of others (__index__, __float__, __buffer__, a
- * sequence's __iter__), so it ends in plain memory, and only then is anything
- * of ours looked at. The way out runs nobody's. */
+ * An element is read by a table with a row for each form (mapped_form) and a
+ * column for each way to read: value_read, value_make and value_fill. It is
+ * stored by way of a mapped_value: value_from and what is built on that. Items
+ * and records are made of elements.
+ *
+ * Converting an object runs the code of others (__index__, __float__,
+ * __buffer__, a sequence's __iter__). So it ends in plain memory, and only then
+ * is anything of ours looked at. Making an object runs nobody's code. */
 #ifndef MAPPED_PYTHON_VALUE_H
 #define MAPPED_PYTHON_VALUE_H
 
@@ -46,7 +51,7 @@ PyObject *value_object(const mapped_element *element, mapped_value value);
 typedef enum ValueStatus {
     VALUE_RAISED = -1, /* an exception is set */
     VALUE_CONVERTED,
-    VALUE_UNFIT /* it is an integer that is too large; no exception is set */
+    VALUE_UNFIT /* an integer is too large; no exception is set */
 } ValueStatus;
 
 /* Converts an object to a value of the element's kind. Whether it is in the
@@ -76,34 +81,34 @@ static inline ValueStatus value_from(const mapped_element *element, char native,
     return value_convert(element, native, object, value);
 }
 
-/* Converts an object and stores it at `to`, plain memory. Returns 0, or -1 with
- * the exception that set() raises. */
+/* Converts an object and stores it as an element at `to`, plain memory. Returns
+ * 0, or -1 with the exception that set() raises. */
 int element_store(const mapped_element *element, char native, PyObject *object,
                   unsigned char *to);
 
-/* Raises the exception of set(), and returns -1: for VALUE_RAISED it is the one
- * that is set, unless that is an OverflowError; else it says that the object
- * doesn't fit the element. */
-COLD int value_refuse(const mapped_element *element, PyObject *object,
-                      ValueStatus status);
+/* Raises the exception of set() for a status that isn't VALUE_CONVERTED, and
+ * returns -1. It says that the object doesn't fit the element, also in place of
+ * an OverflowError that is set; any other exception that is set stays. */
+COLD int raise_conversion(const mapped_element *element, PyObject *object,
+                          ValueStatus status);
 
-/* Makes an object of an item in plain memory: bytes of a text, tuples of what
- * repeats and of records. */
+/* Makes an object of an item in plain memory: bytes of a text, a tuple of what
+ * repeats and of a record. */
 PyObject *item_make(const mapped_item *item, const unsigned char *p);
 
-/* Converts an object to the item of a field, at `to`, plain memory that is all
- * zero. Returns 0, or -1 with an exception. */
+/* Converts an object and stores it as the item of a field at `to`, plain memory
+ * that is all zero. Returns 0, or -1 with an exception that names the field. */
 int field_store(const State *state, const mapped_field *field, PyObject *object,
                 unsigned char *to);
+
+/* Converts an object and stores it as a record at `to`, plain memory that is
+ * all zero: a dict or a Record by the names of the fields, or a sequence in
+ * their order. Returns 0, or -1 with an exception. */
+int record_store(const State *state, const mapped_fields *fields,
+                 PyObject *object, unsigned char *to);
 
 /* Returns a tuple of a sequence's values; or raises what PySequence_Tuple does,
  * but "`what`, not 'int'" for an object that isn't iterable. */
 PyObject *values_tuple(const char *what, PyObject *object);
-
-/* Converts an object to a record at `to`: a dict or a Record by the names of
- * the fields, or a sequence in their order. Returns 0, or -1 with an exception.
- */
-int record_store(const State *state, const mapped_fields *fields,
-                 PyObject *object, unsigned char *to);
 
 #endif
