@@ -1,4 +1,11 @@
-/* The type Record: one record in place, its fields as attributes. */
+/* The type Record: one record in place, over bytes of a Region. A field is read
+ * and written as an attribute, by its name in brackets, or by its index in
+ * brackets; each finds the field (field_of_attribute, field_of_key) and then
+ * calls get_field or set_field.
+ *
+ * As a sequence a Record is the tuple of its values, and what tuples can do is
+ * done by that tuple: values_of, whose records are in place, or copy_values,
+ * which is read in one step and has tuples for them. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,36 +29,11 @@ static void record_dealloc(PyObject *self)
     owned_dealloc(self);
 }
 
-/* Finds the field that has an attribute's name; NULL if there is none. A name
- * like __class__ means Python's own attribute, so it sets `*is_special`, and
- * only [] reaches a field of that name. Returns 0, or -1 with an exception. */
-static int attribute_field(PyObject *self, PyObject *name,
-                           const mapped_field **field, bool *is_special)
-{
-    Py_ssize_t length;
-    *is_special = false;
-    *field = NULL;
-    if (!PyUnicode_Check(name))
-        return 0;
-    const char *text = PyUnicode_AsUTF8AndSize(name, &length);
-    if (text == NULL) {
-        if (!PyErr_ExceptionMatches(PyExc_UnicodeError))
-            return -1;
-        PyErr_Clear();
-        return 0;
-    }
-    *is_special = length > 4 && text[0] == '_' && text[1] == '_' &&
-                  text[length - 1] == '_' && text[length - 2] == '_';
-    *field = mapped_fields_find(record_of(self)->layout->fields, text,
-                                (size_t)length);
-    return 0;
-}
-
-/* Most fields have no more bytes, and need no memory but the stack's. */
+/* Most fields have no more bytes, and are copied to the stack. */
 #define STACK_BYTES 256
 
-/* Returns memory of zeros for the field: `on_stack` if that is enough. NULL
- * with an exception. */
+/* Returns memory of zeros for a copy of the field: `on_stack`, if that is large
+ * enough, else memory for PyMem_Free; or NULL with an exception. */
 static unsigned char *field_room(const mapped_field *field,
                                  unsigned char *on_stack)
 {
@@ -60,7 +42,7 @@ static unsigned char *field_room(const mapped_field *field,
     return memory_new(field->item.size, 1);
 }
 
-/* Makes an object of a field that is a text or several numbers. */
+/* Makes an object of a copy of the field. */
 static PyObject *copy_field(const Record *record, const mapped_field *field)
 {
     unsigned char on_stack[STACK_BYTES], *room = field_room(field, on_stack);
@@ -83,27 +65,26 @@ static PyObject *copy_field(const Record *record, const mapped_field *field)
 static PyObject *inner_records(const Record *record, const mapped_field *field)
 {
     Region *owner = record->owned.owner;
+    const mapped_item single = mapped_item_single(&field->item);
     Py_ssize_t count = (Py_ssize_t)field->item.count;
-    mapped_array array = {.slice = record->slice,
-                          .first = field->offset,
-                          .item = mapped_item_single(&field->item),
-                          .dimensions = 1,
-                          .shape = &count};
-    Py_ssize_t stride = (Py_ssize_t)array.item.size;
+    Py_ssize_t stride = (Py_ssize_t)single.size;
+    const mapped_array array = {.slice = record->slice,
+                                .first = field->offset,
+                                .item = single,
+                                .dimensions = 1,
+                                .shape = &count,
+                                .strides = &stride};
     mapped_slice bytes;
     mapped_error error;
-    PyObject *result = NULL;
-    array.strides = &stride;
     if (mapped_slice_sub(record->slice, field->offset, field->item.size, &bytes,
                          &error) != MAPPED_OK)
         return raise_in(owner, "get", &error);
     Layout *layout = layout_inner(owner->state, field->item.record);
     if (layout == NULL)
         return NULL;
-    if (field->item.kind == MAPPED_ITEM_RECORD)
-        result = record_new(owner, layout, bytes);
-    else
-        result = array_make(owner, layout, 0, &array);
+    PyObject *result = field->item.kind == MAPPED_ITEM_RECORD
+                           ? record_new(owner, layout, bytes)
+                           : array_make(owner, layout, 0, &array);
     Py_DECREF((PyObject *)layout);
     return result;
 }
@@ -136,6 +117,8 @@ int field_write(Region *owner, mapped_slice slice, const mapped_field *field,
     return status;
 }
 
+/* Returns 0, or -1 with an exception, which is set already if `field` is NULL.
+ */
 static int set_field(PyObject *self, const mapped_field *field, PyObject *value)
 {
     if (field == NULL)
@@ -147,44 +130,55 @@ static int set_field(PyObject *self, const mapped_field *field, PyObject *value)
                        field, value);
 }
 
-/* Is the name longer than any attribute of Python's own? Python's error would
- * show all of it. */
+/* Finds the field that an attribute's name means; NULL if there is none. A name
+ * like __class__ means Python's own attribute, so it sets `*is_special`, and
+ * only [] reaches a field of that name. Returns 0, or -1 with an exception. */
+static int field_of_attribute(PyObject *self, PyObject *name,
+                              const mapped_field **field, bool *is_special)
+{
+    Py_ssize_t length;
+    *is_special = false;
+    *field = NULL;
+    if (!PyUnicode_Check(name))
+        return 0;
+    const char *text = PyUnicode_AsUTF8AndSize(name, &length);
+    if (text == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_UnicodeError))
+            return -1;
+        PyErr_Clear(); /* No field has a name that can't be encoded. */
+        return 0;
+    }
+    *is_special = length > 4 && text[0] == '_' && text[1] == '_' &&
+                  text[length - 1] == '_' && text[length - 2] == '_';
+    *field = mapped_fields_find(record_of(self)->layout->fields, text,
+                                (size_t)length);
+    return 0;
+}
+
+/* Python's own error for a name that no attribute has would show all of it. So
+ * a name that is longer than all of Python's own gets an error of ours. */
 static bool is_too_long(PyObject *name)
 {
     return PyUnicode_Check(name) && PyUnicode_GetLength(name) > 64;
 }
 
-static void *refuse_name(PyObject *name)
+static void *raise_no_attribute(PyObject *name)
 {
     return raise_about(PyExc_AttributeError, "%s has no attribute %U",
                        "'mapped.Record' object", name);
 }
 
-/* The attributes "[0]", "[1]" and so on are the fields by position, for
- * positional patterns, which ask for attributes that __match_args__ names.
- * Returns NULL and raises nothing for other names and further positions. */
-#define MOST_PATTERNS 256
-
-static const mapped_field *field_of_pattern(PyObject *self, PyObject *name)
-{
-    const mapped_fields *fields = record_of(self)->layout->fields;
-    const char *text = PyUnicode_AsUTF8AndSize(name, NULL);
-    char *end;
-    if (text == NULL)
-        PyErr_Clear();
-    if (text == NULL || text[0] != '[' || text[1] < '0' || text[1] > '9')
-        return NULL;
-    unsigned long at = strtoul(text + 1, &end, 10);
-    return strcmp(end, "]") == 0 && at < fields->count ? &fields->fields[at]
-                                                       : NULL;
-}
+/* A positional pattern of `match` asks for the attributes that __match_args__
+ * names. These are "[0]", "[1]" and so on: the fields by position. A pattern
+ * can have so many. */
+#define MAX_PATTERNS 256
 
 /* The type is immutable, but its dict is filled before anybody has seen it. */
 int record_add_patterns(PyTypeObject *type)
 {
-    PyObject *names = PyTuple_New(MOST_PATTERNS);
+    PyObject *names = PyTuple_New(MAX_PATTERNS);
     int status = names == NULL ? -1 : 0;
-    for (int i = 0; i < MOST_PATTERNS && status == 0; i++)
+    for (int i = 0; i < MAX_PATTERNS && status == 0; i++)
         status = PyTuple_SetItem(names, i, PyUnicode_FromFormat("[%d]", i));
     PyObject *key = status == 0 ? PyUnicode_FromString("__match_args__") : NULL;
     if (key == NULL ||
@@ -195,74 +189,109 @@ int record_add_patterns(PyTypeObject *type)
     return status;
 }
 
+/* Returns the field that a name like "[0]" means. Returns NULL, and raises
+ * nothing, for other names and for positions without a field. */
+static const mapped_field *field_of_pattern(PyObject *self, PyObject *name)
+{
+    const mapped_fields *fields = record_of(self)->layout->fields;
+    const char *text = PyUnicode_AsUTF8AndSize(name, NULL);
+    char *end;
+    if (text == NULL)
+        PyErr_Clear();
+    if (text == NULL || text[0] != '[' || text[1] < '0' || text[1] > '9')
+        return NULL;
+    unsigned long position = strtoul(text + 1, &end, 10);
+    return strcmp(end, "]") == 0 && position < fields->count
+               ? &fields->fields[position]
+               : NULL;
+}
+
+/* A name means, in this order: a field, an attribute of Python's own, a
+ * position. */
 static PyObject *record_getattr(PyObject *self, PyObject *name)
 {
     bool is_special;
     const mapped_field *field;
-    if (attribute_field(self, name, &field, &is_special) < 0)
+    if (field_of_attribute(self, name, &field, &is_special) < 0)
         return NULL;
     if (field != NULL && !is_special)
         return get_field(self, field);
     if (is_too_long(name))
-        return refuse_name(name);
-    PyObject *found = PyObject_GenericGetAttr(self, name);
-    if (found == NULL && !is_special && PyUnicode_Check(name) &&
-        PyErr_ExceptionMatches(PyExc_AttributeError)) {
-        PyErr_Clear();
-        field = field_of_pattern(self, name);
-        if (field != NULL)
-            return get_field(self, field);
-        return (void *)layout_field(record_of(self)->layout, name,
-                                    PyExc_AttributeError);
-    }
-    return found;
+        return raise_no_attribute(name);
+    PyObject *attribute = PyObject_GenericGetAttr(self, name);
+    if (attribute != NULL || is_special || !PyUnicode_Check(name) ||
+        !PyErr_ExceptionMatches(PyExc_AttributeError))
+        return attribute;
+    PyErr_Clear();
+    field = field_of_pattern(self, name);
+    if (field == NULL) /* This raises, since there is no field of the name. */
+        field =
+            layout_field(record_of(self)->layout, name, PyExc_AttributeError);
+    return field == NULL ? NULL : get_field(self, field);
 }
 
 static int record_setattr(PyObject *self, PyObject *name, PyObject *value)
 {
     bool is_special;
     const mapped_field *field;
-    if (attribute_field(self, name, &field, &is_special) < 0)
+    if (field_of_attribute(self, name, &field, &is_special) < 0)
         return -1;
-    if (field == NULL && is_too_long(name))
-        return raised_as_int(refuse_name(name));
-    if (field == NULL && (is_special || !PyUnicode_Check(name)))
-        return PyObject_GenericSetAttr(self, name, value);
-    if (field == NULL)
-        return raised_as_int(
-            layout_field(record_of(self)->layout, name, PyExc_AttributeError));
-    if (!is_special)
+    if (field != NULL && !is_special)
         return set_field(self, field, value);
-    return raised_as_int(raise_about(
-        PyExc_AttributeError, "%s %U is set as record[name]", "field", name));
+    if (field != NULL)
+        return raised_as_int(raise_about(PyExc_AttributeError,
+                                         "%s %U is set as record[name]",
+                                         "field", name));
+    if (is_too_long(name))
+        return raised_as_int(raise_no_attribute(name));
+    if (is_special || !PyUnicode_Check(name))
+        return PyObject_GenericSetAttr(self, name, value);
+    return raised_as_int(
+        layout_field(record_of(self)->layout, name, PyExc_AttributeError));
 }
 
-/* Finds the field of a name, or of an index that may count from the end. */
+/* Returns the field at an index that doesn't count from the end; or NULL with
+ * an IndexError, which shows the index that was `given`. */
+static const mapped_field *field_at(PyObject *self, Py_ssize_t index,
+                                    Py_ssize_t given)
+{
+    const mapped_fields *fields = record_of(self)->layout->fields;
+    return (size_t)index < fields->count
+               ? &fields->fields[index]
+               : raise_index(record_of(self)->owned.owner, given,
+                             fields->count);
+}
+
+/* Returns the field of a name, or of an index that may count from the end; or
+ * NULL with an exception. */
 static const mapped_field *field_of_key(PyObject *self, PyObject *key)
 {
-    const Record *record = record_of(self);
-    const mapped_fields *fields = record->layout->fields;
+    const Layout *layout = record_of(self)->layout;
     Py_ssize_t index;
     if (PyUnicode_Check(key) || !PyIndex_Check(key))
-        return layout_field(record->layout, key, PyExc_KeyError);
+        return layout_field(layout, key, PyExc_KeyError);
     if (convert_index(key, &index) < 0)
         return NULL;
-    size_t at = index < 0 ? fields->count + (size_t)index : (size_t)index;
-    return at < fields->count
-               ? &fields->fields[at]
-               : raise_index(record->owned.owner, index, fields->count);
+    return field_at(
+        self, index < 0 ? index + (Py_ssize_t)layout->fields->count : index,
+        index);
 }
 
 static PyObject *record_item(PyObject *self, Py_ssize_t index)
 {
-    const mapped_fields *fields = record_of(self)->layout->fields;
-    return (size_t)index < fields->count
-               ? get_field(self, &fields->fields[index])
-               : raise_index(record_of(self)->owned.owner, index,
-                             fields->count);
+    const mapped_field *field = field_at(self, index, index);
+    return field == NULL ? NULL : get_field(self, field);
 }
 
-static PyObject *values_of(PyObject *self);
+/* Returns a tuple of the values, in which records are in place. */
+static PyObject *values_of(PyObject *self)
+{
+    const mapped_fields *fields = record_of(self)->layout->fields;
+    PyObject *tuple = container_untrack(PyTuple_New((Py_ssize_t)fields->count));
+    for (size_t i = 0; tuple != NULL && i < fields->count; i++)
+        put_item(&tuple, i, get_field(self, &fields->fields[i]));
+    return container_track(tuple);
+}
 
 static PyObject *record_subscript(PyObject *self, PyObject *key)
 {
@@ -282,15 +311,6 @@ static int record_assign(PyObject *self, PyObject *key, PyObject *value)
     return set_field(self, field_of_key(self, key), value);
 }
 
-static PyObject *values_of(PyObject *self)
-{
-    const mapped_fields *fields = record_of(self)->layout->fields;
-    PyObject *tuple = container_untrack(PyTuple_New((Py_ssize_t)fields->count));
-    for (size_t i = 0; tuple != NULL && i < fields->count; i++)
-        put_item(&tuple, i, get_field(self, &fields->fields[i]));
-    return container_track(tuple);
-}
-
 static Py_ssize_t record_length(PyObject *self)
 {
     return (Py_ssize_t)record_of(self)->layout->fields->count;
@@ -305,7 +325,7 @@ static PyObject *record_iterate(PyObject *self)
     return iterator;
 }
 
-/* Both keys() and __dir__(). */
+/* Returns a list of the names, for keys() and for __dir__(). */
 static PyObject *record_dir(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     PyObject *names =
@@ -315,10 +335,10 @@ static PyObject *record_dir(PyObject *self, PyObject *Py_UNUSED(nothing))
     return list;
 }
 
-/* A record of more bytes, or of a layout with a longer text, is shown without
- * its values. */
 #define MAX_SHOWN_BYTES 1000
 
+/* A record of many bytes, or of a layout with a long text, is shown without its
+ * values. */
 static bool is_long(const Layout *layout)
 {
     return layout->fields->size > MAX_SHOWN_BYTES ||
@@ -326,14 +346,21 @@ static bool is_long(const Layout *layout)
                                0) > MAX_SHOWN_BYTES;
 }
 
+/* The whole record, as one field of itself. */
+static mapped_field whole_record(const Record *record)
+{
+    return (mapped_field){.item =
+                              mapped_item_of_record(record->layout->fields)};
+}
+
 /* Returns a tuple of copies of the values, in which records are tuples too. */
 static PyObject *copy_values(const Record *record)
 {
-    const mapped_field whole = {
-        .item = mapped_item_of_record(record->layout->fields)};
+    const mapped_field whole = whole_record(record);
     return copy_field(record, &whole);
 }
 
+/* A record that can't be read equals no tuple. */
 PyObject *record_compare_values(PyObject *self, PyObject *tuple, int operation)
 {
     PyObject *values = copy_values(record_of(self));
@@ -450,8 +477,7 @@ static PyObject *record_make(const State *state, Layout *layout)
 static int assign_all(PyObject *self, PyObject *values)
 {
     const Record *record = record_of(self);
-    const mapped_field whole = {
-        .item = mapped_item_of_record(record->layout->fields)};
+    const mapped_field whole = whole_record(record);
     return field_write(record->owned.owner, record->slice, &whole, values);
 }
 

@@ -1,6 +1,8 @@
-/* What the files of the types Layout and Record share. */
-#ifndef MAPPED_RECORDS_H
-#define MAPPED_RECORDS_H
+/* What the files of the types Layout and Record share. A record in C is the
+ * bytes of a Record; in mapped/_layouts.py it is a tuple that describes one, and
+ * is called a description here. */
+#ifndef MAPPED_PYTHON_RECORDS_H
+#define MAPPED_PYTHON_RECORDS_H
 
 #include "array.h"
 
