@@ -1,4 +1,5 @@
-/* The type Layout: what a record looks like. */
+/* The type Layout: what a record looks like. It is compiled here from a text;
+ * layout_source.c makes one of what NumPy and struct say. */
 #include "pickle.h"
 
 PyObject *layout_make(State *state, const mapped_fields *fields, PyObject *text)
@@ -211,7 +212,7 @@ GETTER(
     "The record as numpy.dtype() takes it: a dict of names, formats, offsets\n"
     "and itemsize. What NumPy has no type for, such as u24 and bf16, is its\n"
     "bytes.",
-    layout_converted(layout_of(self)->fields, "to_dtype"))
+    layout_convert(layout_of(self), "to_dtype"))
 
 GETTER(
     layout, struct_format,
@@ -222,7 +223,7 @@ GETTER(
     "ValueError if there is none: for records in records, for types without\n"
     "a code, for fields in two byte orders or in another order than that of\n"
     "their offsets.",
-    layout_converted(layout_of(self)->fields, "to_struct"))
+    layout_convert(layout_of(self), "to_struct"))
 
 /* The longest text of a layout whose repr has all of it. */
 #define WHOLE_TEXT 900
@@ -254,13 +255,12 @@ static PyObject *layout_compare(PyObject *self, PyObject *other, int operation)
     return PyBool_FromLong(mapped_item_equal(&a, &b) == (operation == Py_EQ));
 }
 
-/* The hash of the tuple that has all of a layout, so that of equal ones it is
- * the same. */
+/* Equal layouts have the same description, and so the same hash. */
 static Py_hash_t layout_hash(PyObject *self)
 {
-    PyObject *record = layout_record(layout_of(self));
-    Py_hash_t hash = record == NULL ? -1 : PyObject_Hash(record);
-    Py_XDECREF(record);
+    PyObject *description = layout_describe(layout_of(self));
+    Py_hash_t hash = description == NULL ? -1 : PyObject_Hash(description);
+    Py_XDECREF(description);
     return hash;
 }
 

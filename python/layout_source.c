@@ -1,5 +1,9 @@
-/* Layouts from and to the tuples by which mapped/_layouts.py describes records.
- * That file knows how NumPy and the module struct describe them. */
+/* Layouts from and to descriptions. A description is a tuple that has all of a
+ * record: (size, fields), and a field is (name, offset, item, count), where the
+ * item is a layout's name of an element or again a description.
+ *
+ * mapped/_layouts.py turns what NumPy and the module struct say of a record into
+ * descriptions, and back. */
 #include "format.h"
 #include "records.h"
 
@@ -16,69 +20,26 @@ static PyObject *call(const char *name, PyObject *first, PyObject *second)
     return result;
 }
 
-/* A list of fields that grows. It has a reference to the fields of each record
- * in it, but none to the names, which a tuple keeps. */
-typedef struct Listing {
-    mapped_field *fields;
-    size_t count;
-} Listing;
+/* From descriptions. */
 
-static int listing_begin(Listing *listing, Py_ssize_t room)
+/* The field borrows the text of the name. */
+static int read_name(PyObject *name, mapped_field *field)
 {
-    listing->count = 0;
-    listing->fields = memory_new((size_t)room + 1, sizeof *listing->fields);
-    return listing->fields != NULL ? 0 : -1;
-}
-
-static int listing_add(Listing *listing, PyObject *name, mapped_item item,
-                       size_t offset)
-{
-    mapped_field *field = &listing->fields[listing->count];
     Py_ssize_t length;
-    *field = (mapped_field){.item = item, .offset = offset};
-    if (PyUnicode_Check(name))
-        field->name = PyUnicode_AsUTF8AndSize(name, &length);
-    else
-        raise_kind("a field's name is a str", name);
+    if (!PyUnicode_Check(name))
+        return raised_as_int(raise_kind("a field's name is a str", name));
+    field->name = PyUnicode_AsUTF8AndSize(name, &length);
     if (field->name == NULL) {
-        if (PyUnicode_Check(name) && is_encoding_error(name))
+        if (is_encoding_error(name))
             PyErr_SetString(PyExc_ValueError,
                             "the name of a field can't be encoded");
-        mapped_fields_release(item.record);
         return -1;
     }
     field->name_length = (size_t)length;
-    listing->count++;
     return 0;
 }
 
-/* Makes a record of that size of the listed fields, and frees the list. Returns
- * NULL with an exception, also if `status` is -1, when one is set already. */
-static mapped_fields *listing_end(Listing *listing, int status, size_t size)
-{
-    const mapped_fields_source source = {.dialect = MAPPED_DIALECT_LIST,
-                                         .list = listing->fields,
-                                         .count = listing->count,
-                                         .size = size};
-    mapped_fields *fields = NULL;
-    mapped_error error;
-    if (status == 0 &&
-        !TRY_TWICE(mapped_fields_compile(&source, &fields, &error), &error)) {
-        if (error.status == MAPPED_MEMORY)
-            PyErr_NoMemory();
-        else if (error.offset < listing->count)
-            PyErr_Format(PyExc_ValueError, "%s: field '%.60s'", error.operation,
-                         listing->fields[error.offset].name);
-        else
-            PyErr_SetString(PyExc_ValueError, error.operation);
-    }
-    for (size_t i = 0; i < listing->count; i++)
-        mapped_fields_release(listing->fields[i].item.record);
-    PyMem_Free(listing->fields);
-    return fields;
-}
-
-static void *read_record(PyObject *record, int depth);
+static mapped_fields *read_description(PyObject *description, int depth);
 
 /* Reads the type of a field, or of one element of a field that repeats. If it
  * is a record, the caller gets a reference to its fields. */
@@ -86,133 +47,173 @@ static int read_type(PyObject *type, int depth, mapped_item *single)
 {
     Py_ssize_t length;
     if (PyTuple_Check(type)) {
-        mapped_fields *fields = read_record(type, depth + 1);
+        mapped_fields *fields = read_description(type, depth + 1);
         if (fields != NULL)
             *single = mapped_item_of_record(fields);
         return fields != NULL ? 0 : -1;
     }
     const char *text = PyUnicode_AsUTF8AndSize(type, &length);
+    if (text == NULL)
+        return -1;
     const mapped_element *element =
-        text == NULL ? NULL
-                     : mapped_element_from_name(text, (size_t)length, false);
+        mapped_element_from_name(text, (size_t)length, false);
     if (element == NULL)
-        return text == NULL
-                   ? -1
-                   : raised_as_int(raise_about(PyExc_ValueError, "%s %U",
-                                               "unknown field type", type));
+        return raised_as_int(
+            raise_about(PyExc_ValueError, "%s %U", "unknown field type", type));
     *single = mapped_item_of(element);
     return 0;
 }
 
-static int read_field(PyObject *field, int depth, Listing *listing)
+/* Reads the description of a field. If it is a record, or several, the caller
+ * gets a reference to their fields. Returns 0, or -1 with an exception. */
+static int read_field(PyObject *tuple, int depth, mapped_field *field)
 {
     PyObject *name, *type;
     Py_ssize_t offset, count;
-    mapped_item single, item;
-    if (!PyTuple_Check(field))
-        return raised_as_int(raise_kind("a field is a tuple", field));
-    if (!PyArg_ParseTuple(field, "OnOn", &name, &offset, &type, &count) ||
-        read_type(type, depth, &single) < 0)
+    mapped_item single;
+    if (!PyTuple_Check(tuple))
+        return raised_as_int(raise_kind("a field is a tuple", tuple));
+    if (!PyArg_ParseTuple(tuple, "OnOn", &name, &offset, &type, &count) ||
+        read_name(name, field) < 0 || read_type(type, depth, &single) < 0)
         return -1;
-    if (count < 0)
-        item = single;
-    else if (!mapped_item_repeat(&single, (size_t)count, &item)) {
-        mapped_fields_release(single.record);
-        return raised_as_int(raise_about(PyExc_ValueError,
-                                         "%s of that length: field %U",
-                                         "a layout has no array", name));
+    field->offset = (size_t)offset;
+    field->item = single;
+    if (count < 0 || mapped_item_repeat(&single, (size_t)count, &field->item))
+        return 0;
+    mapped_fields_release(single.record);
+    return raised_as_int(raise_about(PyExc_ValueError,
+                                     "%s of that length: field %U",
+                                     "a layout has no array", name));
+}
+
+/* Makes a record of that size of a list of fields, whose names and records it
+ * copies. */
+static mapped_fields *compile_list(const mapped_field *list, size_t count,
+                                   size_t size)
+{
+    const mapped_fields_source source = {.dialect = MAPPED_DIALECT_LIST,
+                                         .list = list,
+                                         .count = count,
+                                         .size = size};
+    mapped_fields *fields;
+    mapped_error error;
+    if (TRY_TWICE(mapped_fields_compile(&source, &fields, &error), &error))
+        return fields;
+    if (error.status == MAPPED_MEMORY)
+        PyErr_NoMemory();
+    else if (error.offset < count)
+        PyErr_Format(PyExc_ValueError, "%s: field '%.60s'", error.operation,
+                     list[error.offset].name);
+    else
+        PyErr_SetString(PyExc_ValueError, error.operation);
+    return NULL;
+}
+
+/* Returns a reference to the fields that are described, or NULL with an
+ * exception. */
+static mapped_fields *read_description(PyObject *description, int depth)
+{
+    Py_ssize_t size, done = 0;
+    PyObject *tuples;
+    if (!PyArg_ParseTuple(description, "nO!", &size, &PyTuple_Type, &tuples))
+        return NULL;
+    if (depth > MAPPED_FIELDS_DEPTH) {
+        PyErr_SetString(PyExc_ValueError, "too many records in records");
+        return NULL;
     }
-    return listing_add(listing, name, item, (size_t)offset);
+    Py_ssize_t count = PyTuple_Size(tuples);
+    mapped_field *list = memory_new((size_t)count, sizeof *list);
+    mapped_fields *fields = NULL;
+    if (list == NULL)
+        return NULL;
+    while (done < count &&
+           read_field(PyTuple_GetItem(tuples, done), depth, &list[done]) == 0)
+        done++;
+    if (done == count)
+        fields = compile_list(list, (size_t)count, (size_t)size);
+    for (Py_ssize_t i = 0; i < done; i++)
+        mapped_fields_release(list[i].item.record);
+    PyMem_Free(list);
+    return fields;
 }
 
-static void *read_record(PyObject *record, int depth)
+/* Takes over the reference to the description, which may be NULL with an
+ * exception. */
+static PyObject *layout_described(State *state, PyObject *description)
 {
-    Py_ssize_t size;
-    PyObject *fields;
-    Listing listing;
-    if (!PyArg_ParseTuple(record, "nO!", &size, &PyTuple_Type, &fields))
-        return NULL;
-    if (depth > MAPPED_FIELDS_DEPTH)
-        return PyErr_Format(PyExc_ValueError, "too many records in records");
-    Py_ssize_t count = PyTuple_Size(fields);
-    int status = listing_begin(&listing, count);
-    if (status < 0)
-        return NULL;
-    for (Py_ssize_t i = 0; i < count && status == 0; i++)
-        status = read_field(PyTuple_GetItem(fields, i), depth, &listing);
-    return listing_end(&listing, status, (size_t)size);
-}
-
-/* Takes over the reference to the record, which may be NULL with an exception.
- */
-static PyObject *layout_of_record(State *state, PyObject *record)
-{
-    mapped_fields *fields = record == NULL ? NULL : read_record(record, 0);
-    Py_XDECREF(record);
+    mapped_fields *fields =
+        description == NULL ? NULL : read_description(description, 0);
+    Py_XDECREF(description);
     return fields == NULL ? NULL : layout_make(state, fields, NULL);
 }
 
-PyObject *layout_from_dtype(State *state, PyObject *dtype)
-{
-    return layout_of_record(state, call("from_dtype", dtype, NULL));
-}
+/* To descriptions. */
 
-static PyObject *record_of_fields(const mapped_fields *fields);
+static PyObject *describe_fields(const mapped_fields *fields);
 
 /* The fields of a format have no names; "z" makes None of the NULL. */
-static PyObject *tuple_of_field(const mapped_field *field)
+static PyObject *describe_field(const mapped_field *field)
 {
     const mapped_item *item = &field->item;
-    bool is_single =
-        item->kind == MAPPED_ITEM_ELEMENT || item->kind == MAPPED_ITEM_RECORD;
-    Py_ssize_t count = is_single ? -1 : (Py_ssize_t)item->count;
-    PyObject *type = item->record != NULL
-                         ? record_of_fields(item->record)
-                         : PyUnicode_FromString(item->kind == MAPPED_ITEM_PASCAL
-                                                    ? "pascal"
-                                                    : item->element->name);
+    PyObject *type;
+    Py_ssize_t count = (Py_ssize_t)item->count;
+    if (item->kind == MAPPED_ITEM_ELEMENT || item->kind == MAPPED_ITEM_RECORD)
+        count = -1;
+    if (item->record != NULL)
+        type = describe_fields(item->record);
+    else
+        type = PyUnicode_FromString(
+            item->kind == MAPPED_ITEM_PASCAL ? "pascal" : item->element->name);
     return type == NULL ? NULL
                         : Py_BuildValue("(znNn)", field->name,
                                         (Py_ssize_t)field->offset, type, count);
 }
 
-static PyObject *record_of_fields(const mapped_fields *fields)
+static PyObject *describe_fields(const mapped_fields *fields)
 {
-    PyObject *tuple = tuple_of_fields(fields, tuple_of_field);
+    PyObject *tuple = tuple_of_fields(fields, describe_field);
     return tuple == NULL
                ? NULL
                : Py_BuildValue("(nN)", (Py_ssize_t)fields->size, tuple);
 }
 
-PyObject *layout_record(const Layout *layout)
-{
-    return record_of_fields(layout->fields);
-}
+/* What other files call. */
 
-PyObject *layout_from_record(State *state, PyObject *record)
+PyObject *layout_from_dtype(State *state, PyObject *dtype)
 {
-    if (!PyTuple_Check(record))
-        return raise_kind("a record is a tuple", record);
-    return layout_of_record(state, Py_NewRef(record));
+    return layout_described(state, call("from_dtype", dtype, NULL));
 }
 
 PyObject *layout_from_struct(State *state, PyObject *format, PyObject *names)
 {
     const Format *compiled;
     PyObject *keeper = format_get(state, format, &compiled);
-    PyObject *record =
-        keeper == NULL ? NULL : record_of_fields(compiled->fields);
-    PyObject *named_record =
-        record == NULL ? NULL : call("with_names", record, names);
-    Py_XDECREF(record);
+    PyObject *nameless =
+        keeper == NULL ? NULL : describe_fields(compiled->fields);
+    PyObject *named =
+        nameless == NULL ? NULL : call("with_names", nameless, names);
+    Py_XDECREF(nameless);
     Py_XDECREF(keeper);
-    return layout_of_record(state, named_record);
+    return layout_described(state, named);
 }
 
-PyObject *layout_converted(const mapped_fields *fields, const char *function)
+PyObject *layout_from_description(State *state, PyObject *description)
 {
-    PyObject *record = record_of_fields(fields);
-    PyObject *result = record == NULL ? NULL : call(function, record, NULL);
-    Py_XDECREF(record);
+    if (!PyTuple_Check(description))
+        return raise_kind("a record is a tuple", description);
+    return layout_described(state, Py_NewRef(description));
+}
+
+PyObject *layout_describe(const Layout *layout)
+{
+    return describe_fields(layout->fields);
+}
+
+PyObject *layout_convert(const Layout *layout, const char *function)
+{
+    PyObject *description = layout_describe(layout);
+    PyObject *result =
+        description == NULL ? NULL : call(function, description, NULL);
+    Py_XDECREF(description);
     return result;
 }

@@ -234,7 +234,7 @@ METHOD_ONE(layout___reduce_ex__)
         return pickle_reduce(state, "layout",
                              Py_BuildValue("(O)", layout->text));
     return pickle_reduce(state, "_layout",
-                         Py_BuildValue("(N)", layout_record(layout)));
+                         Py_BuildValue("(N)", layout_describe(layout)));
 }
 
 static int refuse_numbers(void)
@@ -526,7 +526,7 @@ static const char pickle__layout_doc[] =
 
 static PyObject *pickle__layout(PyObject *self, PyObject *record)
 {
-    return layout_from_record(PyModule_GetState(self), record);
+    return layout_from_description(PyModule_GetState(self), record);
 }
 
 #define FLAGS_TUPLE METH_VARARGS

@@ -1,6 +1,4 @@
-/* What the files of the types Layout and Record share. A record in C is the
- * bytes of a Record; in mapped/_layouts.py it is a tuple that describes one, and
- * is called a description here. */
+/* What the files of the types Layout and Record share. */
 #ifndef MAPPED_PYTHON_RECORDS_H
 #define MAPPED_PYTHON_RECORDS_H
 
@@ -58,14 +56,14 @@ PyObject *tuple_of_fields(const mapped_fields *fields,
 PyObject *layout_from_dtype(State *state, PyObject *dtype);
 PyObject *layout_from_struct(State *state, PyObject *format, PyObject *names);
 
-/* layout_source.c: a tuple that has all of a layout, the record of
- * mapped/_layouts.py, and a Layout made of one. */
-PyObject *layout_record(const Layout *layout);
-PyObject *layout_from_record(State *state, PyObject *record);
+/* layout_source.c: returns the description of a layout, a tuple that has all of
+ * it, as mapped/_layouts.py says; and makes a Layout of a description. */
+PyObject *layout_describe(const Layout *layout);
+PyObject *layout_from_description(State *state, PyObject *description);
 
-/* layout_source.c: returns what a function of mapped/_layouts.py makes of a
- * record. */
-PyObject *layout_converted(const mapped_fields *fields, const char *function);
+/* layout_source.c: returns what a function of mapped/_layouts.py makes of the
+ * description. */
+PyObject *layout_convert(const Layout *layout, const char *function);
 
 /* record.c: converts an object and stores it as the field of a record at the
  * beginning of `slice`. Returns 0, or -1 with an exception. */
