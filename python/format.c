@@ -1,5 +1,17 @@
-/* Formats in the language of struct: compiled once and remembered, and refused
- * with the errors of the module struct. */
+/* Formats in the language of struct: compiled once, remembered in two places,
+ * and refused with the errors of the module struct.
+ *
+ * - State.formats is a dict from texts to capsules, each of which owns a
+ * Format. It holds no more than MAX_CACHE_BYTES, and is emptied when it is
+ * full.
+ *
+ * - State.known_formats has the capsules of objects that were used lately,
+ * found by the address of the str or bytes, so that nothing is hashed. Only
+ * what is in the dict gets in there.
+ *
+ * format_get (format.h) looks in the second place, and format_find in the
+ * first. Releasing an object may run any code, which may use a format. So what
+ * is released has been taken out of the state before. */
 #include "format.h"
 
 #include <string.h>
@@ -25,8 +37,8 @@ int format_refuse(State *state, const mapped_field *field, const char *message)
                                       message, field->source_at));
 }
 
-/* The cache holds no more bytes than that, in all and in one format with its
- * text. */
+/* All formats in the dict take no more bytes than MAX_CACHE_BYTES, each with
+ * its text no more than MAX_FORMAT_BYTES. */
 #define MAX_CACHE_BYTES ((size_t)1 << 20)
 #define MAX_FORMAT_BYTES ((size_t)64 << 10)
 #define CAPSULE "mapped.format"
@@ -92,8 +104,7 @@ int formats_traverse(State *state, visitproc visit, void *arg)
     return 0;
 }
 
-/* Empties the cache; `formats` is the new dict. All references are taken out of
- * the state before the first is released, because that may run any code. */
+/* Empties both places; `formats` is the new dict, or NULL. */
 static void empty_cache(State *state, PyObject *formats)
 {
     KnownFormat known[KNOWN_FORMATS];
@@ -114,8 +125,8 @@ void formats_clear(State *state)
     empty_cache(state, NULL);
 }
 
-/* Returns 1 if the format is in the cache now; 0 if it is too large for that;
- * or -1 with an exception. */
+/* Returns 1 if the format is in the dict now; 0 if it is too large for that; or
+ * -1 with an exception. */
 static int add_to_cache(State *state, PyObject *text, PyObject *capsule)
 {
     const Format *format = PyCapsule_GetPointer(capsule, CAPSULE);
@@ -137,18 +148,7 @@ static int add_to_cache(State *state, PyObject *text, PyObject *capsule)
     return 1;
 }
 
-static PyObject *compile_and_cache(State *state, PyObject *text,
-                                   bool *is_cached)
-{
-    PyObject *capsule = compile(state, text);
-    int status = capsule == NULL ? 0 : add_to_cache(state, text, capsule);
-    *is_cached = status > 0;
-    if (status < 0)
-        Py_CLEAR(capsule);
-    return capsule;
-}
-
-/* Makes a str of bytes: comparing the two, as a dict with both would, can warn.
+/* Makes a str of bytes: a dict with both would compare the two, which can warn.
  */
 static PyObject *decode(State *state, PyObject *bytes)
 {
@@ -164,6 +164,7 @@ static PyObject *decode(State *state, PyObject *bytes)
     return PyUnicode_DecodeLatin1(text, length, NULL);
 }
 
+/* Returns the exact str that a str or bytes means. */
 static PyObject *format_text(State *state, PyObject *object)
 {
     if (PyUnicode_Check(object))
@@ -173,12 +174,12 @@ static PyObject *format_text(State *state, PyObject *object)
     return raise_kind("format must be str or bytes", object);
 }
 
-/* Returns a reference to the capsule in the cache; or NULL if there is none, or
- * with an exception.
+/* Returns a reference to the capsule of a text, or NULL: without an exception
+ * if the dict has none.
  *
  * The garbage collector shows the dict to code that asks for all objects, which
- * may put anything into it: a value that is no capsule of ours counts as
- * missing, and keys may run code that makes us forget the dict while it is
+ * may put anything into it. So a value that isn't a capsule of ours counts as
+ * missing; and a key may run code that empties the cache while the dict is
  * searched. */
 static PyObject *find_in_cache(State *state, PyObject *text)
 {
@@ -192,24 +193,32 @@ static PyObject *find_in_cache(State *state, PyObject *text)
     return capsule;
 }
 
-static PyObject *look_up(State *state, PyObject *text, bool *is_cached)
+/* Returns a reference to the capsule of a text, which is compiled if it is not
+ * in the dict; or NULL with an exception. `*is_cached`: it is in the dict now.
+ */
+static PyObject *find_or_compile(State *state, PyObject *text, bool *is_cached)
 {
     PyObject *capsule = find_in_cache(state, text);
     *is_cached = capsule != NULL;
     if (capsule != NULL || PyErr_Occurred())
         return capsule;
-    return compile_and_cache(state, text, is_cached);
+    capsule = compile(state, text);
+    int status = capsule == NULL ? 0 : add_to_cache(state, text, capsule);
+    *is_cached = status > 0;
+    if (status < 0)
+        Py_CLEAR(capsule);
+    return capsule;
 }
 
-/* Notes that the format was used. What was in its place is released last,
- * because that may run any code. */
-static void make_known(State *state, PyObject *text, PyObject *capsule)
+/* Remembers the object by its address. An object of a subclass isn't kept,
+ * because it may refer to anything. */
+static void make_known(State *state, PyObject *object, PyObject *capsule)
 {
-    KnownFormat *place = format_place(state, text);
-    KnownFormat old = *place;
-    if (!PyUnicode_CheckExact(text) && !PyBytes_CheckExact(text))
+    KnownFormat *place = format_place(state, object);
+    const KnownFormat old = *place;
+    if (!PyUnicode_CheckExact(object) && !PyBytes_CheckExact(object))
         return;
-    place->text = Py_NewRef(text);
+    place->text = Py_NewRef(object);
     place->capsule = Py_NewRef(capsule);
     place->format = PyCapsule_GetPointer(capsule, CAPSULE);
     Py_XDECREF(old.text);
@@ -222,7 +231,7 @@ PyObject *format_find(State *state, PyObject *object, const Format **format)
     PyObject *text = format_text(state, object);
     if (text == NULL)
         return NULL;
-    PyObject *capsule = look_up(state, text, &is_cached);
+    PyObject *capsule = find_or_compile(state, text, &is_cached);
     Py_DECREF(text);
     if (capsule == NULL)
         return NULL;

@@ -1,4 +1,5 @@
-/* Formats in the language of struct, compiled and remembered. */
+/* Formats in the language of struct, compiled and remembered, for pack, unpack
+ * and layouts. */
 #ifndef MAPPED_PYTHON_FORMAT_H
 #define MAPPED_PYTHON_FORMAT_H
 
@@ -24,18 +25,17 @@ int format_refuse(State *state, const mapped_field *field, const char *message);
 int format_offset(Region *owner, const char *operation, size_t length,
                   size_t size, Py_ssize_t *offset);
 
-/* The same as format_get, for all formats. */
-PyObject *format_find(State *state, PyObject *object, const Format **format);
-
-/* Where a text would be among the formats that were used lately. */
+/* Where a str or bytes would be among those that were used lately. */
 static inline KnownFormat *format_place(State *state, PyObject *text)
 {
     return &state->known_formats[(uintptr_t)text / 64 % KNOWN_FORMATS];
 }
 
-/* Sets `*format` to what a format's text compiles to. Returns a reference to
- * what keeps that alive, or NULL with an exception. A text that was used lately
- * is found by its address. */
+/* Sets `*format` to what a str or bytes compiles to. Returns a reference to
+ * what keeps that alive, or NULL with an exception. */
+PyObject *format_find(State *state, PyObject *object, const Format **format);
+
+/* The same; an object that was used lately is found by its address, inline. */
 static inline PyObject *format_get(State *state, PyObject *object,
                                    const Format **format)
 {
