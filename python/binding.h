@@ -478,7 +478,7 @@ static inline const Code *code_of_bytes(const State *state)
 
 /* Returns what a `struct` code or a layout's name of a type means, or NULL with
  * a TypeError or ValueError. What a name means is stored in `*named`. */
-const Code *convert_code(const State *state, PyObject *code, Code *named);
+const Code *convert_code(const State *state, PyObject *object, Code *named);
 void codes_fill(State *state);
 
 /* For a tuple or list that is being filled: hides it from the garbage collector

@@ -1,5 +1,9 @@
-/* Converts Python objects to numbers and texts. Callers convert all arguments
- * before they look at memory of ours, because __index__ is code of others. */
+/* Converts arguments: Python objects to numbers, words, deadlines and element
+ * codes.
+ *
+ * Each function leaves `*result` alone on failure. An integer is what __index__
+ * says, which is code of others. So callers convert all arguments before they
+ * look at memory of ours. */
 #include "binding.h"
 
 #include <stdio.h>
@@ -14,9 +18,9 @@ PyObject *exact_text(PyObject *text)
                                      PyBytes_Size(text));
 }
 
-/* Replaces an OverflowError, which names a type of C, by an IndexError that
- * names the number. Returns -1. */
-static int refuse_size(const char *what, PyObject *number)
+/* If the exception that is set is an OverflowError, which names a type of C,
+ * replaces it by an IndexError that shows the number. Returns -1. */
+static int replace_overflow(const char *what, PyObject *number)
 {
     if (PyErr_ExceptionMatches(PyExc_OverflowError))
         raise_about(PyExc_IndexError, "%s %U is out of range", what, number);
@@ -41,7 +45,7 @@ int convert_size(PyObject *object, const char *what, size_t *result)
     size_t value = PyLong_AsSize_t(number);
     int status = 0;
     if (value == (size_t)-1 && PyErr_Occurred())
-        status = refuse_size(what, number);
+        status = replace_overflow(what, number);
     else
         *result = value;
     Py_DECREF(number);
@@ -59,7 +63,7 @@ int convert_any_offset(PyObject *object, size_t *result)
     Py_ssize_t value = PyLong_AsSsize_t(number);
     int status = 0;
     if (value == -1 && PyErr_Occurred())
-        status = refuse_size("offset", number);
+        status = replace_overflow("offset", number);
     else
         *result = (size_t)value;
     Py_DECREF(number);
@@ -68,7 +72,7 @@ int convert_any_offset(PyObject *object, size_t *result)
 
 int offset_from_end(Region *owner, size_t length, size_t *offset)
 {
-    size_t given = *offset;
+    size_t given = *offset; /* a negative number, modulo 2^N */
     *offset += length;
     return given + length < length
                ? 0
@@ -86,7 +90,7 @@ void refuse_index(PyObject *number)
     /* The __index__ of another type may have raised the OverflowError itself.
      */
     if (Py_IS_TYPE(number, &PyLong_Type))
-        refuse_size("index", number);
+        replace_overflow("index", number);
 }
 
 int convert_bound(PyObject *object, Py_ssize_t *result)
@@ -194,24 +198,26 @@ int convert_deadline(PyObject *timeout, uint64_t *deadline)
                                      "timeout", timeout));
 }
 
-/* In the order of State.codes: no prefix first, then the likeliest. */
+/* The rows of State.codes: codes without a prefix, which the blank stands for,
+ * and then each prefix, the likeliest first. The columns are the characters of
+ * ASCII. */
 static const char prefixes[CODE_PREFIXES + 1] = " <>=!@";
 
 void codes_fill(State *state)
 {
-    for (int prefix = 0; prefix < CODE_PREFIXES; prefix++)
+    for (int row = 0; row < CODE_PREFIXES; row++)
         for (int c = 0; c < 128; c++) {
-            const char code[2] = {prefixes[prefix], (char)c};
-            int skip = prefix == 0;
-            bool native = skip || code[0] == '@';
+            const char code[2] = {prefixes[row], (char)c};
+            const size_t skip = row == 0 ? 1 : 0;
             const mapped_element *element =
-                mapped_element_from_struct(code + skip, 2u - skip, NULL);
+                mapped_element_from_struct(code + skip, 2 - skip, NULL);
+            const bool native = row == 0 || prefixes[row] == '@';
             if (element != NULL)
-                state->codes[prefix][c] = (Code){element, native ? (char)c : 0};
+                state->codes[row][c] = (Code){element, native ? (char)c : 0};
         }
 }
 
-static int prefix_row(char prefix)
+static int row_of_prefix(char prefix)
 {
     for (int row = 1; row < CODE_PREFIXES; row++)
         if (prefixes[row] == prefix)
@@ -219,17 +225,18 @@ static int prefix_row(char prefix)
     return -1;
 }
 
+/* Returns the row's entry for a struct code, whose element is NULL if there is
+ * no such code; or NULL for a text that can't be one. */
 static const Code *look_up(const State *state, const char *text,
                            Py_ssize_t length)
 {
-    int row = length == 2 ? prefix_row(text[0]) : 0;
-    unsigned char c = (unsigned char)text[length == 2];
+    int row = length == 2 ? row_of_prefix(text[0]) : 0;
+    unsigned char c = (unsigned char)text[length == 2 ? 1 : 0];
     if (length < 1 || length > 2 || row < 0 || c > 127)
         return NULL;
     return &state->codes[row][c];
 }
 
-/* Finds a type by the name that layouts have for it. */
 static const Code *look_up_name(const char *text, Py_ssize_t length,
                                 Code *named)
 {
@@ -241,23 +248,24 @@ static const Code *look_up_name(const char *text, Py_ssize_t length,
     return named;
 }
 
-const Code *convert_code(const State *state, PyObject *code, Code *named)
+const Code *convert_code(const State *state, PyObject *object, Code *named)
 {
-    const Code *found = NULL;
     Py_ssize_t length;
-    if (!PyUnicode_Check(code))
-        return raise_kind("code must be str, as '<I' or 'u32'", code);
-    const char *text = PyUnicode_AsUTF8AndSize(code, &length);
-    if (text != NULL)
-        found = look_up(state, text, length);
-    else if (!PyErr_ExceptionMatches(PyExc_UnicodeError))
+    if (!PyUnicode_Check(object))
+        return raise_kind("code must be str, as '<I' or 'u32'", object);
+    const char *text = PyUnicode_AsUTF8AndSize(object, &length);
+    if (text == NULL && !PyErr_ExceptionMatches(PyExc_UnicodeError))
         return NULL;
-    if (found != NULL && found->element != NULL)
-        return found;
-    if (text != NULL && (found = look_up_name(text, length, named)) != NULL)
-        return found;
+    if (text != NULL) {
+        const Code *code = look_up(state, text, length);
+        if (code != NULL && code->element != NULL)
+            return code;
+        code = look_up_name(text, length, named);
+        if (code != NULL)
+            return code;
+    }
     return raise_about(PyExc_ValueError,
                        "unknown %s %U: codes are those of struct, as '<I' and "
                        "'d', and of layouts, as 'u32' and 'f64be'",
-                       "element code", code);
+                       "element code", object);
 }

@@ -1,5 +1,6 @@
-/* The methods get and set, of one typed value at a byte offset; and cast and
- * records, which make an Array or Records of all bytes. */
+/* The methods get and set of a Region or Slice, of one typed value at a byte
+ * offset; and cast and records, which make an Array or Records over all its
+ * bytes. All convert their arguments first, and then look at the bytes. */
 #include "array.h"
 #include "records.h"
 #include "value.h"
