@@ -1,12 +1,13 @@
 /* The function windows and the type Windows: an iterator over a file of any
  * size. Each window is a Region of its own, which the Slice that is returned
- * keeps alive; the Windows has only the open file and the place where it goes
- * on.
+ * keeps alive. The Windows has only the open file and the place in it where the
+ * next window begins.
  *
- * Whatever may wait for a disk runs unlocked, and other threads may use the
- * object meanwhile. So each call counts as a use, and after a close the last
- * use closes the file. The place changes only with the lock held, so that
- * threads that share the object get different windows. */
+ * Whatever may wait for a disk runs unlocked, and other threads may use or
+ * close the object meanwhile. So every use of the file is between windows_begin
+ * and windows_end, and after a close the last use closes the file. The place
+ * changes only with the interpreter's lock held, so that threads that share the
+ * object get different windows. */
 #include "open.h"
 #include "source.h"
 #include "unlocked.h"
@@ -56,102 +57,6 @@ static void close_windows(Windows *self)
     windows_end(self);
 }
 
-static mapped_status map_core(void *context, WindowsMap *map,
-                              mapped_region **core, mapped_error *error)
-{
-    mapped_status status;
-    PyThreadState *thread = unlocked_enter();
-    status = map(context, core, error);
-    unlocked_leave(thread);
-    return status;
-}
-
-mapped_status windows_open_region(void *context, WindowsMap *map,
-                                  Region *region, mapped_error *error)
-{
-    mapped_region **core = &region->view.slice.region;
-    mapped_status status = map_core(context, map, core, error);
-    if (status != MAPPED_OK && collect_for_retry(error))
-        status = map_core(context, map, core, error);
-    return status;
-}
-
-static mapped_status file_size(const Windows *self, uint64_t *size,
-                               mapped_error *error)
-{
-    mapped_status status;
-    PyThreadState *thread = unlocked_enter();
-    status = mapped_windows_file_size(&self->core, size, error);
-    unlocked_leave(thread);
-    return status;
-}
-
-/* What map_window gets: a window of the file. */
-typedef struct Place {
-    Windows *windows;
-    mapped_window window;
-} Place;
-
-static mapped_status map_window(void *context, mapped_region **region,
-                                mapped_error *error)
-{
-    const Place *place = context;
-    return mapped_windows_map(&place->windows->core, place->window, NULL,
-                              region, error);
-}
-
-/* Opens the next window into `region`. Returns 1; 0 at the end of the file; or
- * -1 with an exception. MAPPED_PAST_END says that the file has got shorter
- * since its size was read: then the size is read again. */
-static int open_next(Windows *self, Region *region)
-{
-    Place place = {.windows = self};
-    mapped_error error;
-    mapped_status status;
-    do {
-        uint64_t size;
-        status = file_size(self, &size, &error);
-        if (status != MAPPED_OK)
-            break;
-        const mapped_windows before = self->core;
-        if (!mapped_windows_advance(&self->core, size, &place.window))
-            return 0;
-        status = windows_open_region(&place, map_window, region, &error);
-        if (status == MAPPED_OK)
-            return 1;
-        mapped_windows_undo(&self->core, place.window, &before);
-    } while (status == MAPPED_PAST_END);
-    raise_error(self->state, &error, self->name);
-    return -1;
-}
-
-static PyObject *windows_next(PyObject *object)
-{
-    Windows *self = (Windows *)object;
-    PyObject *result = NULL;
-    if (windows_begin(self) < 0)
-        return NULL;
-    Region *region = region_new(self->state, self->name);
-    if (region != NULL && open_next(self, region) > 0)
-        result = slice_new(region, view_span((PyObject *)region));
-    Py_XDECREF((PyObject *)region);
-    windows_end(self);
-    return result;
-}
-
-static void windows_dealloc(PyObject *object)
-{
-    Windows *self = (Windows *)object;
-    PyTypeObject *type = Py_TYPE(object);
-    PyObject *module = self->state->module;
-    close_core(self);
-    Py_XDECREF(self->name);
-    Py_XDECREF(self->path);
-    PyObject_Free(object);
-    Py_DECREF(type);
-    Py_DECREF(module);
-}
-
 static Windows *windows_new(State *state)
 {
     Windows *self = PyObject_New(Windows, state->windows);
@@ -167,7 +72,20 @@ static Windows *windows_new(State *state)
     return self;
 }
 
-/* How `windows` was called. */
+static void windows_dealloc(PyObject *object)
+{
+    Windows *self = (Windows *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    PyObject *module = self->state->module;
+    close_core(self);
+    Py_XDECREF(self->name);
+    Py_XDECREF(self->path);
+    PyObject_Free(object);
+    Py_DECREF(type);
+    Py_DECREF(module);
+}
+
+/* The arguments of windows(). */
 typedef struct Call {
     Request request;
     uint64_t size;
@@ -191,8 +109,9 @@ static mapped_status open_core(Windows *self, const Call *call,
     return status;
 }
 
-/* Tries a second time if garbage may hold what has run out. Collecting it may
- * close the file, so its descriptor is asked for again. */
+/* Opens the file; a second time if garbage may have held what had run out.
+ * Collecting the garbage may close the file, so its descriptor is asked for
+ * again. Returns 0, or -1 with an exception. */
 static int open_twice(Windows *self, PyObject *file, Call *call)
 {
     mapped_error error;
@@ -254,6 +173,92 @@ static PyObject *module_windows_with(PyObject *self, PyObject *const *values)
 KEYWORD_METHOD(module_windows, module_windows_with, "windows", 2, 3, "file",
                "size", "overlap")
 
+static mapped_status map_unlocked(void *context, WindowsMap *map,
+                                  mapped_region **core, mapped_error *error)
+{
+    mapped_status status;
+    PyThreadState *thread = unlocked_enter();
+    status = map(context, core, error);
+    unlocked_leave(thread);
+    return status;
+}
+
+mapped_status windows_open_region(void *context, WindowsMap *map,
+                                  Region *region, mapped_error *error)
+{
+    mapped_region **core = &region->view.slice.region;
+    mapped_status status = map_unlocked(context, map, core, error);
+    if (status != MAPPED_OK && collect_for_retry(error))
+        status = map_unlocked(context, map, core, error);
+    return status;
+}
+
+static mapped_status file_size(const Windows *self, uint64_t *size,
+                               mapped_error *error)
+{
+    mapped_status status;
+    PyThreadState *thread = unlocked_enter();
+    status = mapped_windows_file_size(&self->core, size, error);
+    unlocked_leave(thread);
+    return status;
+}
+
+/* The context of map_window. */
+typedef struct Place {
+    Windows *windows;
+    mapped_window window;
+} Place;
+
+static mapped_status map_window(void *context, mapped_region **region,
+                                mapped_error *error)
+{
+    const Place *place = context;
+    return mapped_windows_map(&place->windows->core, place->window, NULL,
+                              region, error);
+}
+
+/* Opens the next window into `region`. Returns 1; 0 at the end of the file; or
+ * -1 with an exception. The place advances before the window is mapped, so that
+ * another thread gets the next one meanwhile, and is put back if that fails. If
+ * the file has got shorter since its size was read (MAPPED_PAST_END), the size
+ * is read again. */
+static int open_next(Windows *self, Region *region)
+{
+    Place place = {.windows = self};
+    mapped_error error;
+    mapped_status status;
+    do {
+        uint64_t size;
+        status = file_size(self, &size, &error);
+        if (status != MAPPED_OK)
+            break;
+        const mapped_windows before = self->core;
+        if (!mapped_windows_advance(&self->core, size, &place.window))
+            return 0;
+        status = windows_open_region(&place, map_window, region, &error);
+        if (status == MAPPED_OK)
+            return 1;
+        mapped_windows_undo(&self->core, place.window, &before);
+    } while (status == MAPPED_PAST_END);
+    raise_error(self->state, &error, self->name);
+    return -1;
+}
+
+static PyObject *windows_next(PyObject *object)
+{
+    Windows *self = (Windows *)object;
+    PyObject *result = NULL;
+    if (windows_begin(self) < 0)
+        return NULL;
+    Region *region = region_new(self->state, self->name);
+    if (region != NULL && open_next(self, region) > 0)
+        result = slice_new(region, view_span((PyObject *)region));
+    Py_XDECREF((PyObject *)region);
+    windows_end(self);
+    return result;
+}
+
+/* A search of the whole file by the core. */
 typedef mapped_status Search(const mapped_windows *windows,
                              mapped_needle *needle, uint64_t *result,
                              mapped_error *error);
@@ -266,9 +271,9 @@ static mapped_status find_from(const mapped_windows *windows,
     return mapped_windows_find(windows, needle, *result, result, error);
 }
 
-static mapped_status search_core(const Windows *self, Search *core_search,
-                                 mapped_needle *needle, uint64_t *result,
-                                 mapped_error *error)
+static mapped_status search_unlocked(const Windows *self, Search *core_search,
+                                     mapped_needle *needle, uint64_t *result,
+                                     mapped_error *error)
 {
     mapped_status status;
     PyThreadState *thread = unlocked_enter();
@@ -294,7 +299,8 @@ static int search(Windows *self, PyObject *object, const char *operation,
     }
     mapped_needle_init(&core_needle, needle.bytes, needle.length);
     succeeded = TRY_TWICE(
-        search_core(self, core_search, &core_needle, result, &error), &error);
+        search_unlocked(self, core_search, &core_needle, result, &error),
+        &error);
     windows_end(self);
     if (!succeeded)
         raise_error(self->state, &error, self->name);

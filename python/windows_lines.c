@@ -1,9 +1,9 @@
 /* The iterator over the lines of a file in windows. It owns the Region of the
  * window that it is in.
  *
- * Two threads may ask one iterator at the same time. So each call works with a
- * copy of the iterator's state, a Search, which becomes the state of the
- * iterator once a line has been found. */
+ * Two threads may ask one iterator for a line at the same time, since a search
+ * may run unlocked. So a call works with a copy of the iterator's state, a
+ * LineSearch, which becomes that state once a line has been found. */
 #include "open.h"
 #include "unlocked.h"
 
@@ -34,8 +34,8 @@ static void lines_dealloc(PyObject *object)
     Py_DECREF(type);
 }
 
-/* Takes one step unlocked. Before the first window there is no region to read
- * from yet. */
+/* Takes one step unlocked. Without a region, before the first window, the step
+ * reads nothing, so there is nothing to export. */
 static mapped_status take_step(mapped_windows_lines *lines, Region *region,
                                mapped_slice *line, mapped_lines_step *step,
                                mapped_error *error)
@@ -58,17 +58,17 @@ static mapped_status map_window(void *context, mapped_region **region,
     return mapped_windows_lines_map(context, NULL, region, error);
 }
 
-/* A call for the next line: the copy of the state, and the line. */
-typedef struct Search {
+/* One call for the next line: a copy of the iterator's state, and the line. */
+typedef struct LineSearch {
     Windows *windows;
     mapped_windows_lines lines;
     Region *region;
     mapped_slice line;
-} Search;
+} LineSearch;
 
 /* Maps the window that the step wants, in place of the one that the search is
  * in. */
-static mapped_status change_window(Search *search, mapped_error *error)
+static mapped_status change_window(LineSearch *search, mapped_error *error)
 {
     Region *region = region_new(search->windows->state, search->windows->name);
     if (region == NULL)
@@ -85,7 +85,7 @@ static mapped_status change_window(Search *search, mapped_error *error)
 }
 
 /* Returns 1 with the next line; 0 at the end; or -1 with an exception. */
-static int search_line(Search *search)
+static int search_line(LineSearch *search)
 {
     mapped_lines_step step;
     mapped_error error;
@@ -107,10 +107,10 @@ static int search_line(Search *search)
     return -1;
 }
 
-/* Returns the next line where its end isn't near, in the same window. */
-static PyObject *next_far(Lines *self)
+/* Returns the next line by a search that may run unlocked and map windows. */
+static PyObject *next_searched(Lines *self)
 {
-    Search search = {.windows = self->windows, .lines = self->core};
+    LineSearch search = {.windows = self->windows, .lines = self->core};
     search.region = (Region *)Py_XNewRef((PyObject *)self->region);
     PyObject *result = NULL;
     if (search_line(&search) > 0) {
@@ -134,7 +134,7 @@ static PyObject *lines_next(PyObject *object)
     if (mapped_windows_lines_try_next(&self->core, UNLOCKED_BYTES, &line))
         result = slice_new(self->region, line);
     else
-        result = next_far(self);
+        result = next_searched(self);
     windows_end(self->windows);
     return result;
 }
@@ -143,7 +143,7 @@ static const char windows_lines___copy___doc[] =
     PyDoc_STR("__copy__($self, /)\n--\n\n"
               "Return an iterator that goes on from here by itself.");
 
-/* The core of an iterator is what a Search copies, too. */
+/* The core of an iterator is what a LineSearch copies, too. */
 static PyObject *windows_lines___copy__(PyObject *object,
                                         PyObject *Py_UNUSED(nothing))
 {
