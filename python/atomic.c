@@ -1,5 +1,6 @@
 /* The type Atomic: a word of a Region that is loaded, changed and waited for in
- * one step. */
+ * one step. Each method converts its arguments, calls the core, and returns
+ * what the word was. */
 #include "pickle.h"
 #include "unlocked.h"
 #include "value.h"
@@ -29,13 +30,13 @@ PyObject *atomic_new(PyObject *view, const mapped_element *element,
 {
     mapped_error error;
     Region *owner = view_owner(view);
-    PyObject *made = owned_new(owner->state->atomic, owner);
-    if (made == NULL)
+    PyObject *self = owned_new(owner->state->atomic, owner);
+    if (self == NULL)
         return NULL;
     if (mapped_atomic_at(view_span(view), element, offset,
-                         &atomic_of(made)->core, &error) == MAPPED_OK)
-        return made;
-    Py_DECREF(made);
+                         &atomic_of(self)->core, &error) == MAPPED_OK)
+        return self;
+    Py_DECREF(self);
     return raise_of(owner, &error);
 }
 
@@ -79,14 +80,15 @@ static int convert_order(PyObject *object, mapped_order *order)
                     "a memory order", object));
 }
 
-/* A number that the word can hold. */
+/* Converts a number that the word can hold. */
 static int convert_operand(const Atomic *atomic, PyObject *object,
                            mapped_value *value)
 {
-    unsigned char bytes[8];
+    unsigned char bytes[8]; /* where storing it only checks its range */
     const mapped_element *element = atomic->core.element;
-    int status = value_from(element, 0, object, value);
-    if (status == 0 && element->store(element, bytes, *value) == MAPPED_OK)
+    ValueStatus status = value_from(element, 0, object, value);
+    if (status == VALUE_CONVERTED &&
+        element->store(element, bytes, *value) == MAPPED_OK)
         return 0;
     return raise_conversion(element, object, status);
 }
@@ -225,7 +227,8 @@ static const char atomic_wait_doc[] = PyDoc_STR(
 
 typedef struct AtomicWait {
     const mapped_atomic *atomic;
-    mapped_value value, found;
+    mapped_value value; /* that the word must no longer be */
+    mapped_value found; /* what it is then */
 } AtomicWait;
 
 static mapped_status wait_turn(void *context, uint64_t deadline,
@@ -262,7 +265,7 @@ static const char atomic_notify_doc[] = PyDoc_STR(
 
 static PyObject *atomic_notify_with(PyObject *self, PyObject *const *values)
 {
-    uint64_t count = UINT32_MAX;
+    uint64_t count = UINT32_MAX; /* all */
     uint32_t woken = 0;
     mapped_error error;
     const Atomic *atomic = atomic_of(self);

@@ -1,5 +1,5 @@
-/* The type Mutex: a robust lock in shared memory. */
-#include "array.h"
+/* The type Mutex: a robust lock in shared memory. `with` gives back what it
+ * took, unless the block has done so: that is what `is_held` remembers. */
 #include "pickle.h"
 #include "unlocked.h"
 
@@ -8,9 +8,9 @@
 typedef struct Mutex {
     Owned owned;
     mapped_mutex core;
-    size_t offset; /* of its eight bytes in the region */
-    bool owner_died;
-    bool is_held; /* locked by this object, and not unlocked */
+    size_t offset;   /* of its eight bytes in the region */
+    bool owner_died; /* while holding it, when it was last taken here */
+    bool is_held;    /* locked by this object, and not unlocked */
 } Mutex;
 
 static Mutex *mutex_of(PyObject *self)
@@ -23,16 +23,17 @@ static PyObject *mutex_new(PyTypeObject *type, PyObject *arguments,
 {
     mapped_slice span;
     mapped_error error;
-    PyObject *made = owned_create(type, "Mutex", arguments, keywords, &span);
-    if (made == NULL)
+    Mutex *self =
+        (Mutex *)owned_create(type, "Mutex", arguments, keywords, &span);
+    if (self == NULL)
         return NULL;
-    mutex_of(made)->offset = span.offset;
-    mutex_of(made)->owner_died = mutex_of(made)->is_held = false;
-    mutex_of(made)->core = (mapped_mutex){.word_ = {.element = NULL}};
-    if (mapped_mutex_at(span, &mutex_of(made)->core, &error) == MAPPED_OK)
-        return made;
-    raise_of(mutex_of(made)->owned.owner, &error);
-    Py_DECREF(made);
+    self->offset = span.offset;
+    self->owner_died = self->is_held = false;
+    self->core = (mapped_mutex){.word_ = {.element = NULL}};
+    if (mapped_mutex_at(span, &self->core, &error) == MAPPED_OK)
+        return (PyObject *)self;
+    raise_of(self->owned.owner, &error);
+    Py_DECREF((PyObject *)self);
     return NULL;
 }
 
@@ -48,8 +49,8 @@ static mapped_status wait_turn(void *context, uint64_t deadline,
     return mapped_mutex_lock(self->mutex, deadline, &self->owner_died, error);
 }
 
-/* A signal handler raised after the mutex was taken. What is known of its last
- * owner must not be lost. */
+/* Gives back a mutex that was taken before a signal handler raised. If its last
+ * owner died, the next one must be told so, too. */
 static void give_back(const MutexWait *self)
 {
     mapped_status status = self->owner_died
@@ -58,7 +59,8 @@ static void give_back(const MutexWait *self)
     (void)status; /* The region may be closed. */
 }
 
-/* A mutex that is free is taken with the interpreter's lock held. */
+/* Takes the mutex: at once, with the interpreter's lock held, if it is free.
+ * Returns 0, or -1 with an exception. */
 static int lock_core(Mutex *mutex, uint64_t deadline)
 {
     MutexWait context = {.mutex = &mutex->core};
@@ -109,13 +111,21 @@ static const char mutex_unlock_doc[] =
               "hold it, or if\n"
               "the region is closed; FaultError if the page is lost.");
 
-static PyObject *mutex_unlock(PyObject *self, PyObject *Py_UNUSED(nothing))
+/* Gives the mutex back by the core's unlock or abandon. */
+static PyObject *give_up(Mutex *mutex,
+                         mapped_status (*core_function)(const mapped_mutex *,
+                                                        mapped_error *))
 {
     mapped_error error;
-    mutex_of(self)->is_held = false;
-    if (mapped_mutex_unlock(&mutex_of(self)->core, &error) != MAPPED_OK)
-        return raise_of(mutex_of(self)->owned.owner, &error);
-    Py_RETURN_NONE;
+    mutex->is_held = false;
+    return core_function(&mutex->core, &error) == MAPPED_OK
+               ? Py_NewRef(Py_None)
+               : raise_of(mutex->owned.owner, &error);
+}
+
+static PyObject *mutex_unlock(PyObject *self, PyObject *Py_UNUSED(nothing))
+{
+    return give_up(mutex_of(self), mapped_mutex_unlock);
 }
 
 static const char mutex_abandon_doc[] =
@@ -126,11 +136,7 @@ static const char mutex_abandon_doc[] =
 
 static PyObject *mutex_abandon(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
-    mapped_error error;
-    mutex_of(self)->is_held = false;
-    if (mapped_mutex_abandon(&mutex_of(self)->core, &error) != MAPPED_OK)
-        return raise_of(mutex_of(self)->owned.owner, &error);
-    Py_RETURN_NONE;
+    return give_up(mutex_of(self), mapped_mutex_abandon);
 }
 
 static const char mutex___enter___doc[] =
@@ -145,7 +151,6 @@ static const char mutex___exit___doc[] =
     PyDoc_STR("__exit__($self, type, value, traceback, /)\n--\n\n"
               "Give the mutex back, unless the block has done so.");
 
-/* After a fork in the block the child doesn't hold it. */
 static PyObject *mutex___exit__(PyObject *self, PyObject *arguments)
 {
     mapped_error error;
@@ -156,6 +161,8 @@ static PyObject *mutex___exit__(PyObject *self, PyObject *arguments)
         Py_RETURN_NONE;
     mutex->is_held = false;
     mapped_status status = mapped_mutex_unlock(&mutex->core, &error);
+    /* MAPPED_ARGUMENT: this is the child of a fork in the block, which doesn't
+     * hold it. */
     return status == MAPPED_OK || status == MAPPED_ARGUMENT
                ? Py_NewRef(Py_None)
                : raise_of(mutex->owned.owner, &error);

@@ -62,8 +62,8 @@ static mapped_status map_window(void *context, mapped_region **region,
 typedef struct LineSearch {
     Windows *windows;
     mapped_windows_lines lines;
-    Region *region;
-    mapped_slice line;
+    Region *region;    /* a reference */
+    mapped_slice line; /* the result */
 } LineSearch;
 
 /* Maps the window that the step wants, in place of the one that the search is
@@ -96,6 +96,7 @@ static int search_line(LineSearch *search)
         if (status != MAPPED_OK || step != MAPPED_LINES_WINDOW)
             break;
         status = change_window(search, &error);
+        /* If the file has got shorter, the step is taken again. */
         if (status != MAPPED_OK && status != MAPPED_PAST_END)
             break;
     }
@@ -143,7 +144,6 @@ static const char windows_lines___copy___doc[] =
     PyDoc_STR("__copy__($self, /)\n--\n\n"
               "Return an iterator that goes on from here by itself.");
 
-/* The core of an iterator is what a LineSearch copies, too. */
 static PyObject *windows_lines___copy__(PyObject *object,
                                         PyObject *Py_UNUSED(nothing))
 {
