@@ -1,10 +1,18 @@
 /* How types, methods and attributes are listed, and the lists that Region and
- * Slice share. */
+ * Slice share.
+ *
+ * A method is a function <class>_<name>, in any file, with its documentation in
+ * the text <class>_<name>_doc; so is an attribute. METHOD_ROW and ATTRIBUTE_ROW
+ * make a row of a type's table of these two. METHOD_<kind> is the function's
+ * head, where the kind says how Python passes the arguments: KEYWORDS, ONE or
+ * NONE.
+ *
+ * The lists are macros that call X for each entry: once for the declarations,
+ * at the end of this file, and once for each table. */
 #ifndef MAPPED_PYTHON_TABLES_H
 #define MAPPED_PYTHON_TABLES_H
 
-/* The shared methods: how each takes its arguments, and its name. A method is
- * the function view_<name> and the text view_<name>_doc, in any file. */
+/* The methods that Region and Slice share, of the class `view`. */
 #define VIEW_METHODS(X)     \
     PAGE_METHODS(X)         \
     X(KEYWORDS, slice)      \
@@ -42,7 +50,7 @@
     X(NONE, __copy__)       \
     X(ONE, __deepcopy__)
 
-/* The shared methods about pages in memory and on the disk. */
+/* Those about pages in memory and on the disk. */
 #define PAGE_METHODS(X)    \
     X(ONE, advise)         \
     X(NONE, discard)       \
@@ -54,33 +62,31 @@
     X(KEYWORDS, residency) \
     X(NONE, revert)
 
-/* The texts of the attributes that arrays have too. */
+/* Documentation of attributes that arrays have too. */
 #define READONLY_DOC "True if a byte of it can't be written."
 #define CLOSED_DOC "True once the region was closed."
 #define REGION_DOC "The Region whose bytes these are; of a Region, itself."
 
+/* The attributes that Region and Slice share. Those from `format` on are of
+ * memoryview, and say what the items are and where they lie. */
 #define VIEW_ATTRIBUTES(X) \
-    LAYOUT_ATTRIBUTES(X)   \
     X(nbytes)              \
     X(readonly)            \
     X(closed)              \
     X(region)              \
-    X(offset)
-
-/* Those of memoryview about how the items lie. */
-#define LAYOUT_ATTRIBUTES(X) \
-    X(format)                \
-    X(itemsize)              \
-    X(ndim)                  \
-    X(shape)                 \
-    X(strides)               \
-    X(suboffsets)            \
-    X(c_contiguous)          \
-    X(f_contiguous)          \
-    X(contiguous)            \
+    X(offset)              \
+    X(format)              \
+    X(itemsize)            \
+    X(ndim)                \
+    X(shape)               \
+    X(strides)             \
+    X(suboffsets)          \
+    X(c_contiguous)        \
+    X(f_contiguous)        \
+    X(contiguous)          \
     X(obj)
 
-/* The slots of a Region or a Slice, and the end of the slots. */
+/* The slots of the types Region and Slice, with the one that ends a table. */
 #define VIEW_SLOTS(type)                                                       \
     {Py_tp_doc, (void *)type##_doc}, {Py_tp_dealloc, type##_dealloc},          \
         {Py_tp_traverse, type##_traverse}, {Py_tp_repr, type##_repr},          \
@@ -149,7 +155,9 @@
 #        name, class##_##name, NULL, class##_##name##_doc, NULL \
     }
 
-/* An attribute and its text; `value` is an expression of `self`. */
+/* Defines an attribute and its documentation; `value` is an expression of
+ * `self`.
+ */
 #define GETTER(class, name, doc, value)                        \
     static const char class##_##name##_doc[] = PyDoc_STR(doc); \
     static ATTRIBUTE(class##_##name)                           \
