@@ -31,7 +31,7 @@ PyObject *array_make(Region *owner, Layout *layout, char native,
     self->core.strides = self->numbers + dimensions;
     memcpy(self->core.shape, array->shape, bytes);
     memcpy(self->core.strides, array->strides, bytes);
-    if (owner->is_wrap)
+    if (owner->is_wrap) /* else it can't be part of a cycle */
         PyObject_GC_Track(self);
     return (PyObject *)self;
 }
@@ -89,7 +89,7 @@ bool array_lengths_fit(const mapped_array *array)
     return true;
 }
 
-/* The method whose errors are raised. */
+/* The method that errors of array_cast name. */
 static const char *cast_name(const mapped_item *item)
 {
     return item->record != NULL ? "records" : "cast";
@@ -107,8 +107,8 @@ static void raise_shape(const mapped_array *array)
     Py_XDECREF(shape);
 }
 
-/* Raises why mapped_array_cover or array_lengths_fit failed. The shape is the
- * reason if `error` isn't. */
+/* Raises why the items can't cover the slice: `error` of mapped_array_cover if
+ * that is about the region, else the number of bytes or the shape. */
 static void *raise_cover(Region *owner, const mapped_array *array,
                          const mapped_error *error)
 {
@@ -146,7 +146,7 @@ PyObject *array_cast(PyObject *parent, const mapped_item *item, Layout *layout,
     return array_make(owner, layout, native, &array.core);
 }
 
-PyObject *array_new(PyObject *parent, const Code *code, PyObject *shape)
+PyObject *array_cast_to(PyObject *parent, const Code *code, PyObject *shape)
 {
     const mapped_item item = mapped_item_of(code->element);
     return array_cast(parent, &item, NULL, code->native, shape);
@@ -273,6 +273,8 @@ PyObject *records_column(PyObject *self, PyObject *name)
         return NULL;
     size_t bytes =
         (size_t)records->core.dimensions * sizeof *records->core.shape;
+    /* The core's column shares the numbers of the records. This one gets its
+     * own, because it may have a dimension more. */
     mapped_array_column(&records->core, field, &column.core);
     memcpy(column.shape, column.core.shape, bytes);
     memcpy(column.strides, column.core.strides, bytes);

@@ -1,5 +1,5 @@
-/* What the files of the types Array and Records share: both are one struct, an
- * array of the core. Records are those whose items are records. */
+/* What the files of the types Array and Records share. Both are one struct
+ * around an array of the core; the items of Records are records. */
 #ifndef MAPPED_PYTHON_ARRAY_H
 #define MAPPED_PYTHON_ARRAY_H
 
@@ -14,11 +14,10 @@ typedef struct Layout Layout;
 typedef struct Array {
     PyObject_VAR_HEAD PyObject *weakrefs;
     Region *owner;
-    Layout *layout; /* keeps the fields of records; NULL if there are none */
-    PyObject
-        *format; /* an item's format for buffers, or NULL if not made yet */
-    mapped_array core;
-    char native;          /* what value_convert takes */
+    Layout *layout;       /* of Records, whose fields it keeps; else NULL */
+    PyObject *format;     /* an item's format for buffers; NULL: not made yet */
+    mapped_array core;    /* with the numbers below */
+    char native;          /* the letter of a native code, or 0: see value.h */
     Py_ssize_t numbers[]; /* the shape, and after it the strides in bytes */
 } Array;
 
@@ -27,7 +26,8 @@ static inline Array *array_of(PyObject *self)
     return (Array *)self;
 }
 
-/* An array of the core, with memory for its shape and strides. */
+/* An array of the core, with memory for its shape and strides; one dimension
+ * more is for mapped_array_expand. */
 typedef struct CoreArray {
     mapped_array core;
     Py_ssize_t shape[MAX_DIMENSIONS + 1];
@@ -63,16 +63,17 @@ bool array_lengths_fit(const mapped_array *array);
 /* array.c: the column of a name, an Array or Records. */
 PyObject *records_column(PyObject *self, PyObject *name);
 
-/* array.c: the item at an index that doesn't count from the end, or raises. */
+/* array.c: returns the item, or the row, at an index that doesn't count from
+ * the end; or NULL with an exception. */
 PyObject *array_item(PyObject *self, Py_ssize_t index);
 
-/* array.c: makes an array over all bytes of a Region or Slice. It has one
- * dimension if `shape` is NULL. */
+/* array.c: makes an Array or Records over all bytes of a Region or Slice. It
+ * has one dimension if `shape` is NULL. */
 PyObject *array_cast(PyObject *parent, const mapped_item *item, Layout *layout,
                      char native, PyObject *shape);
 
-/* array.c: the same, of the elements that a code means. */
-PyObject *array_new(PyObject *parent, const Code *code, PyObject *shape);
+/* array.c: the same: an Array of the elements that a code means. */
+PyObject *array_cast_to(PyObject *parent, const Code *code, PyObject *shape);
 
 /* extent.c: describes an object of ours as an array of the core; a Region or
  * Slice is an array of bytes, and `array` must have memory for the numbers of

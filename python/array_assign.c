@@ -173,12 +173,8 @@ static int copy_items(const Array *array, const mapped_array *target,
                       Region *source_owner, const mapped_array *source)
 {
     mapped_error error;
-    if (!same_shape(target, source->dimensions, source->shape)) {
-        /* A closed Region has no bytes, so its shape differs too. */
-        if (require_open(source_owner, ASSIGN) < 0)
-            return -1;
+    if (!same_shape(target, source->dimensions, source->shape))
         return raise_shapes(target, source->dimensions, source->shape);
-    }
     if (TRY_TWICE(copy_core(target, source, &error), &error))
         return 0;
     return raised_as_int(raise_in(

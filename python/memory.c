@@ -115,7 +115,7 @@ static PyObject *items_cast_with(PyObject *self, PyObject *const *values)
     if (bytes == NULL)
         return NULL;
     PyObject *shape = values[1] == Py_None ? NULL : values[1];
-    PyObject *array_of_code = array_new(bytes, code, shape);
+    PyObject *array_of_code = array_cast_to(bytes, code, shape);
     Py_DECREF(bytes);
     return array_of_code;
 }

@@ -82,7 +82,7 @@ static PyObject *view_cast_with(PyObject *self, PyObject *const *values)
     if (code == NULL)
         return NULL;
     PyObject *shape = values[1] == Py_None ? NULL : values[1];
-    return array_new(self, code, shape);
+    return array_cast_to(self, code, shape);
 }
 
 KEYWORD_METHOD(view_cast, view_cast_with, "cast", 1, 2, "code", "shape")
