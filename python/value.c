@@ -161,6 +161,32 @@ static ValueStatus integer_from(const mapped_element *element, bool is_address,
     return fits ? VALUE_CONVERTED : VALUE_UNFIT;
 }
 
+/* C's conversion to a float, which makes an infinity of what is out of range,
+ * is for a native 'f' alone. */
+static ValueStatus float_from(bool is_native_float, PyObject *object,
+                              mapped_value *value)
+{
+    value->f = PyFloat_AsDouble(object);
+    if (value->f == -1.0 && PyErr_Occurred()) {
+        if (PyErr_ExceptionMatches(PyExc_TypeError) &&
+            !PyNumber_Check(object)) {
+            PyErr_Clear();
+            raise_kind("the value must be a number", object);
+        }
+        return VALUE_RAISED;
+    }
+    if (is_native_float)
+        value->f = (float)value->f;
+    return VALUE_CONVERTED;
+}
+
+static ValueStatus bool_from(PyObject *object, mapped_value *value)
+{
+    int truth = PyObject_IsTrue(object);
+    value->u = truth > 0;
+    return truth < 0 ? VALUE_RAISED : VALUE_CONVERTED;
+}
+
 static ValueStatus char_from(PyObject *object, mapped_value *value)
 {
     if (!PyBytes_Check(object) || PyBytes_Size(object) != 1) {
@@ -182,23 +208,9 @@ ValueStatus value_convert(const mapped_element *element, char native,
     case MAPPED_KIND_UNSIGNED:
         return integer_from(element, native == 'P', object, value);
     case MAPPED_KIND_FLOAT:
-        value->f = PyFloat_AsDouble(object);
-        if (value->f == -1.0 && PyErr_Occurred()) {
-            if (PyErr_ExceptionMatches(PyExc_TypeError) &&
-                !PyNumber_Check(object)) {
-                PyErr_Clear();
-                raise_kind("the value must be a number", object);
-            }
-            return VALUE_RAISED;
-        }
-        if (native == 'f')
-            value->f = (float)value->f;
-        return VALUE_CONVERTED;
-    case MAPPED_KIND_BOOL: {
-        int truth = PyObject_IsTrue(object);
-        value->u = truth > 0;
-        return truth < 0 ? VALUE_RAISED : VALUE_CONVERTED;
-    }
+        return float_from(native == 'f', object, value);
+    case MAPPED_KIND_BOOL:
+        return bool_from(object, value);
     case MAPPED_KIND_CHAR:
         return char_from(object, value);
     }
@@ -220,13 +232,12 @@ static ValueStatus convert_and_store(const mapped_element *element, char native,
 {
     mapped_value value;
     ValueStatus status = value_from(element, native, object, &value);
-    if (status == VALUE_RAISED)
-        return PyErr_ExceptionMatches(PyExc_OverflowError) ? VALUE_UNFIT
-                                                           : VALUE_RAISED;
-    return status == VALUE_CONVERTED &&
-                   element->store(element, to, value) == MAPPED_OK
-               ? VALUE_CONVERTED
-               : VALUE_UNFIT;
+    if (status == VALUE_CONVERTED &&
+        element->store(element, to, value) != MAPPED_OK)
+        return VALUE_UNFIT;
+    if (status == VALUE_RAISED && PyErr_ExceptionMatches(PyExc_OverflowError))
+        return VALUE_UNFIT;
+    return status;
 }
 
 int element_store(const mapped_element *element, char native, PyObject *object,
