@@ -26,14 +26,6 @@ static int require_no_wait(const Ring *ring)
                         "of this Ring");
 }
 
-int ring_wait(Wait *wait, uint64_t deadline)
-{
-    wait->deadline = deadline;
-    wait->status = wait->turn(wait->context, 0, &wait->error);
-    return wait->status == MAPPED_TIMEOUT && deadline != 0 ? unlocked_wait(wait)
-                                                           : 0;
-}
-
 static PyObject *ring_new(PyTypeObject *type, PyObject *arguments,
                           PyObject *keywords)
 {
@@ -136,8 +128,8 @@ static int wait_for_record(Ring *ring, RecordWait *record_wait,
     record_wait->ring = &ring->core;
     record_wait->end = *end;
     ring->waiting_process = getpid();
-    /* Who waited with an end held would keep the other side waiting for it. So
-     * only the first record is waited for. */
+    /* Only the first record is waited for: a wait with the end held would keep
+     * everybody else waiting for that. */
     int waited = ring_wait(&wait, end->is_held ? 0 : deadline);
     ring->waiting_process = 0;
     if (waited < 0) {

@@ -33,13 +33,12 @@ static inline Ring *ring_of(PyObject *self)
 /* ring.c: returns 0, or -1 with a ValueError if the condition is false. */
 int ring_require(bool condition, const char *reason);
 
-/* ring.c: takes one turn at once, with the interpreter's lock held, and waits
- * only if that timed out and the deadline isn't 0. Returns 0, when
+/* ring_data.c: takes one turn at once, with the interpreter's lock held, and
+ * waits only if that timed out and the deadline isn't 0. Returns 0, when
  * `wait->status` tells the outcome; or -1 with the exception of a signal
  * handler, which may have run after a turn that succeeded. */
 int ring_wait(Wait *wait, uint64_t deadline);
 
-/* ring_data.c. */
 #define RING_DATA_METHODS(X) \
     X(KEYWORDS, send)        \
     X(ONE, try_send)         \

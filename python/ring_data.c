@@ -8,6 +8,14 @@
 #include "ring.h"
 #include "source.h"
 
+int ring_wait(Wait *wait, uint64_t deadline)
+{
+    wait->deadline = deadline;
+    wait->status = wait->turn(wait->context, 0, &wait->error);
+    return wait->status == MAPPED_TIMEOUT && deadline != 0 ? unlocked_wait(wait)
+                                                           : 0;
+}
+
 /* Raises ValueError if this Ring holds the senders' end: a send would wait for
  * it, for ever. */
 static int require_no_sender(const Ring *ring)
