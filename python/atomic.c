@@ -40,7 +40,7 @@ PyObject *atomic_new(PyObject *view, const mapped_element *element,
     return raise_of(owner, &error);
 }
 
-static PyObject *view_atomic_with(PyObject *self, PyObject *const *values)
+METHOD_NAMED(view_atomic, "atomic", 1, 2, "code", "offset")
 {
     size_t offset = 0;
     Code named;
@@ -51,8 +51,6 @@ static PyObject *view_atomic_with(PyObject *self, PyObject *const *values)
         return NULL;
     return atomic_new(self, code->element, offset);
 }
-
-KEYWORD_METHOD(view_atomic, view_atomic_with, "atomic", 1, 2, "code", "offset")
 
 static PyObject *atomic_repr(PyObject *self)
 {
@@ -116,7 +114,7 @@ static const char atomic_load_doc[] =
     PyDoc_STR("load($self, /, order='seq_cst')\n--\n\n"
               "Return the word." ORDER_DOC ATOMIC_ERRORS);
 
-static PyObject *atomic_load_with(PyObject *self, PyObject *const *values)
+static METHOD_NAMED(atomic_load, "load", 0, 1, "order")
 {
     mapped_order order = MAPPED_ORDER_SEQ_CST;
     mapped_value value = {0};
@@ -129,13 +127,11 @@ static PyObject *atomic_load_with(PyObject *self, PyObject *const *values)
     return result_of(atomic, status, value, &error);
 }
 
-STATIC_KEYWORD_METHOD(atomic_load, atomic_load_with, "load", 0, 1, "order")
-
 static const char atomic_store_doc[] =
     PyDoc_STR("store($self, /, value, order='seq_cst')\n--\n\n"
               "Store `value`." ORDER_DOC CHANGE_ERRORS);
 
-static PyObject *atomic_store_with(PyObject *self, PyObject *const *values)
+static METHOD_NAMED(atomic_store, "store", 1, 2, "value", "order")
 {
     mapped_order order = MAPPED_ORDER_SEQ_CST;
     mapped_value value;
@@ -148,9 +144,6 @@ static PyObject *atomic_store_with(PyObject *self, PyObject *const *values)
         return raise_of(atomic->owned.owner, &error);
     Py_RETURN_NONE;
 }
-
-STATIC_KEYWORD_METHOD(atomic_store, atomic_store_with, "store", 1, 2, "value",
-                      "order")
 
 static PyObject *update(PyObject *self, mapped_atomic_operation operation,
                         PyObject *const *values)
@@ -168,17 +161,14 @@ static PyObject *update(PyObject *self, mapped_atomic_operation operation,
 }
 
 /* The method `name`, which changes the word and returns what it was. */
-#define UPDATE(name, operation, text)                                       \
-    static const char atomic_##name##_doc[] = PyDoc_STR(                    \
-        #name "($self, /, value, order='seq_cst')\n--\n\n" text             \
-              " and return what the word was." ORDER_DOC CHANGE_ERRORS);    \
-    static PyObject *atomic_##name##_with(PyObject *self,                   \
-                                          PyObject *const *values)          \
-    {                                                                       \
-        return update(self, operation, values);                             \
-    }                                                                       \
-    STATIC_KEYWORD_METHOD(atomic_##name, atomic_##name##_with, #name, 1, 2, \
-                          "value", "order")
+#define UPDATE(name, operation, text)                                    \
+    static const char atomic_##name##_doc[] = PyDoc_STR(                 \
+        #name "($self, /, value, order='seq_cst')\n--\n\n" text          \
+              " and return what the word was." ORDER_DOC CHANGE_ERRORS); \
+    static METHOD_NAMED(atomic_##name, #name, 1, 2, "value", "order")    \
+    {                                                                    \
+        return update(self, operation, values);                          \
+    }
 
 UPDATE(exchange, MAPPED_ATOMIC_EXCHANGE, "Store `value`")
 UPDATE(add, MAPPED_ATOMIC_ADD, "Add `value`, wrapping around")
@@ -193,8 +183,8 @@ static const char atomic_compare_exchange_doc[] = PyDoc_STR(
     "Store `desired` if the word is `expected`. Return what the word was: if\n"
     "that is `expected`, it was stored." ORDER_DOC CHANGE_ERRORS);
 
-static PyObject *atomic_compare_exchange_with(PyObject *self,
-                                              PyObject *const *values)
+static METHOD_NAMED(atomic_compare_exchange, "compare_exchange", 2, 3,
+                    "expected", "desired", "order")
 {
     mapped_order order = MAPPED_ORDER_SEQ_CST;
     mapped_value expected, desired, before = {0};
@@ -208,9 +198,6 @@ static PyObject *atomic_compare_exchange_with(PyObject *self,
         &atomic->core, expected, desired, order, &before, &error);
     return result_of(atomic, status, before, &error);
 }
-
-STATIC_KEYWORD_METHOD(atomic_compare_exchange, atomic_compare_exchange_with,
-                      "compare_exchange", 2, 3, "expected", "desired", "order")
 
 static const char atomic_wait_doc[] = PyDoc_STR(
     "wait($self, /, value, timeout=None)\n--\n\n"
@@ -239,7 +226,7 @@ static mapped_status wait_turn(void *context, uint64_t deadline,
                               error);
 }
 
-static PyObject *atomic_wait_with(PyObject *self, PyObject *const *values)
+static METHOD_NAMED(atomic_wait, "wait", 1, 2, "value", "timeout")
 {
     const Atomic *atomic = atomic_of(self);
     AtomicWait context = {.atomic = &atomic->core};
@@ -253,9 +240,6 @@ static PyObject *atomic_wait_with(PyObject *self, PyObject *const *values)
     return result_of(atomic, wait.status, context.found, &wait.error);
 }
 
-STATIC_KEYWORD_METHOD(atomic_wait, atomic_wait_with, "wait", 1, 2, "value",
-                      "timeout")
-
 static const char atomic_notify_doc[] = PyDoc_STR(
     "notify($self, /, count=None)\n--\n\n"
     "Wake at most `count` threads that wait for the word, in any process, "
@@ -263,7 +247,7 @@ static const char atomic_notify_doc[] = PyDoc_STR(
     "all. Return how many, or 0 where the system doesn't tell.\n\n"
     "ValueError for a negative count or if the region is closed.");
 
-static PyObject *atomic_notify_with(PyObject *self, PyObject *const *values)
+static METHOD_NAMED(atomic_notify, "notify", 0, 1, "count")
 {
     uint64_t count = UINT32_MAX; /* all */
     uint32_t woken = 0;
@@ -277,9 +261,6 @@ static PyObject *atomic_notify_with(PyObject *self, PyObject *const *values)
         return raise_of(atomic->owned.owner, &error);
     return PyLong_FromUnsignedLong(woken);
 }
-
-STATIC_KEYWORD_METHOD(atomic_notify, atomic_notify_with, "notify", 0, 1,
-                      "count")
 
 static const char atomic___reduce_ex___doc[] = REDUCE_DOC;
 
@@ -341,14 +322,12 @@ const char module_fence_doc[] = PyDoc_STR(
     "Order this thread's accesses before and after the call, as C11's\n"
     "atomic_thread_fence does. ValueError for an unknown order.");
 
-static PyObject *module_fence_with(PyObject *Py_UNUSED(self),
-                                   PyObject *const *values)
+METHOD_NAMED(module_fence, "fence", 0, 1, "order")
 {
+    (void)self;
     mapped_order order = MAPPED_ORDER_SEQ_CST;
     if (convert_order(values[0], &order) < 0)
         return NULL;
     mapped_atomic_fence(order);
     Py_RETURN_NONE;
 }
-
-KEYWORD_METHOD(module_fence, module_fence_with, "fence", 0, 1, "order")

@@ -365,6 +365,15 @@ int arguments_sort(const Signature *signature, PyObject *const *arguments,
         return with(self, given);                                            \
     }
 
+/* The same, as the head of the method's body, which finds the values in
+ * `values`. */
+#define METHOD_NAMED(function, name, required, positional, ...)                \
+    METHOD_KEYWORDS(function);                                                 \
+    static PyObject *function##_with(PyObject *self, PyObject *const *values); \
+    KEYWORD_METHOD(function, function##_with, name, required, positional,      \
+                   __VA_ARGS__)                                                \
+    static PyObject *function##_with(PyObject *self, PyObject *const *values)
+
 /* The same for a method that no other file needs. (`static` before the macro
  * would keep clang-format from seeing where the function ends.) */
 #define STATIC_KEYWORD_METHOD(function, ...) \

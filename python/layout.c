@@ -72,16 +72,13 @@ const char module_layout_doc[] = PyDoc_STR(
     "ValueError, with the place in the text, if it is malformed or if fields\n"
     "overlap, and for what a layout has no type for.");
 
-static PyObject *module_layout_with(PyObject *self, PyObject *const *values)
+METHOD_NAMED(module_layout, "layout", 1, 2, "text", "names")
 {
     State *state = PyModule_GetState(self);
     if (values[1] == NULL || values[1] == Py_None)
         return layout_from(state, values[0]);
     return layout_from_struct(state, values[0], values[1]);
 }
-
-KEYWORD_METHOD(module_layout, module_layout_with, "layout", 1, 2, "text",
-               "names")
 
 static void layout_dealloc(PyObject *self)
 {

@@ -180,7 +180,7 @@ static const char ring_reserve_doc[] = PyDoc_STR(
     "seconds at most, but not while others are reserved.\n\n"
     "TimeoutError; IndexError if it is longer than `longest`." RING_ERRORS);
 
-static PyObject *ring_reserve_with(PyObject *self, PyObject *const *values)
+static METHOD_NAMED(ring_reserve, "reserve", 1, 2, "n", "timeout")
 {
     uint64_t deadline;
     RecordWait wait = {.reserves = true};
@@ -190,9 +190,6 @@ static PyObject *ring_reserve_with(PyObject *self, PyObject *const *values)
     return record_in_place(self, &wait, deadline);
 }
 
-STATIC_KEYWORD_METHOD(ring_reserve, ring_reserve_with, "reserve", 1, 2, "n",
-                      "timeout")
-
 static const char ring_commit_doc[] = PyDoc_STR(
     "commit($self, /, length=None)\n--\n\n"
     "Send the records that are reserved, in one step. `length` makes the\n"
@@ -200,7 +197,7 @@ static const char ring_commit_doc[] = PyDoc_STR(
     "ValueError if none is reserved; IndexError if it is shorter than\n"
     "`length`." RING_ERRORS);
 
-static PyObject *ring_commit_with(PyObject *self, PyObject *const *values)
+static METHOD_NAMED(ring_commit, "commit", 0, 1, "length")
 {
     Ring *ring = ring_of(self);
     mapped_error error;
@@ -216,8 +213,6 @@ static PyObject *ring_commit_with(PyObject *self, PyObject *const *values)
     return publish_and_let_go(ring, &ring->sender, mapped_ring_commit);
 }
 
-STATIC_KEYWORD_METHOD(ring_commit, ring_commit_with, "commit", 0, 1, "length")
-
 static const char ring_peek_doc[] = PyDoc_STR(
     "peek($self, /, timeout=None)\n--\n\n"
     "Return a Slice of the next record, which stays in the ring until\n"
@@ -227,7 +222,7 @@ static const char ring_peek_doc[] = PyDoc_STR(
     "others are peeked at.\n\n"
     "TimeoutError." RING_ERRORS);
 
-static PyObject *ring_peek_with(PyObject *self, PyObject *const *values)
+static METHOD_NAMED(ring_peek, "peek", 0, 1, "timeout")
 {
     uint64_t deadline;
     RecordWait wait = {.reserves = false};
@@ -235,8 +230,6 @@ static PyObject *ring_peek_with(PyObject *self, PyObject *const *values)
         return NULL;
     return record_in_place(self, &wait, deadline);
 }
-
-STATIC_KEYWORD_METHOD(ring_peek, ring_peek_with, "peek", 0, 1, "timeout")
 
 static const char ring_release_doc[] = PyDoc_STR(
     "release($self, /)\n--\n\n"
@@ -289,29 +282,23 @@ static const char ring_recv_async_doc[] = PyDoc_STR(
     "the loop's tasks wait for so many rings that the looks would take a\n"
     "tenth of its time." RING_ERRORS);
 
-static PyObject *ring_recv_async_with(PyObject *self, PyObject *const *values)
+static METHOD_NAMED(ring_recv_async, "recv_async", 0, 1, "timeout")
 {
     return call_async(
         "recv",
         Py_BuildValue("(OO)", self, values[0] != NULL ? values[0] : Py_None));
 }
 
-STATIC_KEYWORD_METHOD(ring_recv_async, ring_recv_async_with, "recv_async", 0, 1,
-                      "timeout")
-
 static const char ring_send_async_doc[] =
     PyDoc_STR("send_async($self, /, data, timeout=None)\n--\n\n"
               "send() for asyncio, to be awaited." RING_ERRORS);
 
-static PyObject *ring_send_async_with(PyObject *self, PyObject *const *values)
+static METHOD_NAMED(ring_send_async, "send_async", 1, 2, "data", "timeout")
 {
     return call_async("send",
                       Py_BuildValue("(OOO)", self, values[0],
                                     values[1] != NULL ? values[1] : Py_None));
 }
-
-STATIC_KEYWORD_METHOD(ring_send_async, ring_send_async_with, "send_async", 1, 2,
-                      "data", "timeout")
 
 /* The Ring itself is the iterator: one whose step was cancelled goes on. */
 static PyObject *ring_anext(PyObject *self)

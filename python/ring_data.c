@@ -96,7 +96,7 @@ const char ring_send_doc[] = PyDoc_STR(
     "sent.\n\n"
     "TimeoutError; IndexError if it is longer than `longest`." RING_ERRORS);
 
-static PyObject *ring_send_with(PyObject *self, PyObject *const *values)
+METHOD_NAMED(ring_send, "send", 1, 2, "data", "timeout")
 {
     uint64_t deadline;
     if (convert_deadline(values[1], &deadline) < 0)
@@ -106,8 +106,6 @@ static PyObject *ring_send_with(PyObject *self, PyObject *const *values)
         return raise_timeout(ring_of(self), "send");
     return status < 0 ? NULL : Py_NewRef(Py_None);
 }
-
-KEYWORD_METHOD(ring_send, ring_send_with, "send", 1, 2, "data", "timeout")
 
 const char ring_try_send_doc[] = PyDoc_STR(
     "try_send($self, data, /)\n--\n\n"
@@ -164,7 +162,7 @@ const char ring_send_many_doc[] = PyDoc_STR(
     "IndexError if one is longer than `longest`; then none is "
     "sent." RING_ERRORS);
 
-static PyObject *ring_send_many_with(PyObject *self, PyObject *const *values)
+METHOD_NAMED(ring_send_many, "send_many", 1, 2, "records", "timeout")
 {
     Ring *ring = ring_of(self);
     uint64_t deadline;
@@ -182,9 +180,6 @@ static PyObject *ring_send_many_with(PyObject *self, PyObject *const *values)
     Py_DECREF(tuple);
     return status == -1 ? NULL : PyLong_FromSize_t(outgoing.sent);
 }
-
-KEYWORD_METHOD(ring_send_many, ring_send_many_with, "send_many", 1, 2,
-               "records", "timeout")
 
 /* A receive in one step takes so many records at most, and about so many bytes:
  * more would be given back to the system each time, and then be paged in again.
@@ -347,7 +342,7 @@ const char ring_recv_doc[] = PyDoc_STR(
     "most; other Python threads run meanwhile, and signals are handled.\n\n"
     "TimeoutError; ValueError if the memory is damaged." RING_ERRORS);
 
-static PyObject *ring_recv_with(PyObject *self, PyObject *const *values)
+METHOD_NAMED(ring_recv, "recv", 0, 1, "timeout")
 {
     uint64_t deadline;
     if (convert_deadline(values[0], &deadline) < 0)
@@ -357,8 +352,6 @@ static PyObject *ring_recv_with(PyObject *self, PyObject *const *values)
                ? raise_timeout(ring_of(self), "recv")
                : record;
 }
-
-KEYWORD_METHOD(ring_recv, ring_recv_with, "recv", 0, 1, "timeout")
 
 const char ring_try_recv_doc[] = PyDoc_STR(
     "try_recv($self, /)\n--\n\n"
@@ -396,7 +389,7 @@ static PyObject *list_of(Incoming *incoming, size_t count)
     return list;
 }
 
-static PyObject *ring_recv_many_with(PyObject *self, PyObject *const *values)
+METHOD_NAMED(ring_recv_many, "recv_many", 0, 2, "most", "timeout")
 {
     Incoming *incoming = NULL;
     PyObject *list = NULL;
@@ -417,6 +410,3 @@ static PyObject *ring_recv_many_with(PyObject *self, PyObject *const *values)
     PyMem_Free(incoming);
     return list;
 }
-
-KEYWORD_METHOD(ring_recv_many, ring_recv_many_with, "recv_many", 0, 2, "most",
-               "timeout")

@@ -40,7 +40,7 @@ const char view_set_doc[] = PyDoc_STR(
     "wrong kind of value or a read-only region, FaultError if the page is\n"
     "lost.");
 
-static PyObject *view_set_with(PyObject *self, PyObject *const *values)
+METHOD_NAMED(view_set, "set", 3, 3, "code", "offset", "value")
 {
     size_t offset = 0;
     mapped_value value;
@@ -64,8 +64,6 @@ static PyObject *view_set_with(PyObject *self, PyObject *const *values)
     return NULL;
 }
 
-KEYWORD_METHOD(view_set, view_set_with, "set", 3, 3, "code", "offset", "value")
-
 const char view_cast_doc[] = PyDoc_STR(
     "cast($self, /, code, shape=None)\n--\n\n"
     "Return an Array of values of type `code`, a struct code such as '<I' or\n"
@@ -75,7 +73,7 @@ const char view_cast_doc[] = PyDoc_STR(
     "ValueError if the bytes aren't a whole number of items or don't match\n"
     "the shape, if the code is unknown, or the region closed.");
 
-static PyObject *view_cast_with(PyObject *self, PyObject *const *values)
+METHOD_NAMED(view_cast, "cast", 1, 2, "code", "shape")
 {
     Code named;
     const Code *code = convert_code(view_owner(self)->state, values[0], &named);
@@ -84,8 +82,6 @@ static PyObject *view_cast_with(PyObject *self, PyObject *const *values)
     PyObject *shape = values[1] == Py_None ? NULL : values[1];
     return array_cast_to(self, code, shape);
 }
-
-KEYWORD_METHOD(view_cast, view_cast_with, "cast", 1, 2, "code", "shape")
 
 const char view_records_doc[] = PyDoc_STR(
     "records($self, layout, /)\n--\n\n"

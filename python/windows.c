@@ -159,7 +159,7 @@ const char module_windows_doc[] = PyDoc_STR(
     "0\n"
     "or not more than `overlap`.");
 
-static PyObject *module_windows_with(PyObject *self, PyObject *const *values)
+METHOD_NAMED(module_windows, "windows", 2, 3, "file", "size", "overlap")
 {
     Call call = {.overlap = 0};
     if (convert_u64(values[1], "size", &call.size) < 0 ||
@@ -169,9 +169,6 @@ static PyObject *module_windows_with(PyObject *self, PyObject *const *values)
     request_clear(&call.request);
     return result;
 }
-
-KEYWORD_METHOD(module_windows, module_windows_with, "windows", 2, 3, "file",
-               "size", "overlap")
 
 static mapped_status map_unlocked(void *context, WindowsMap *map,
                                   mapped_region **core, mapped_error *error)
@@ -316,9 +313,7 @@ static const char windows_find_doc[] = PyDoc_STR(
     "meanwhile. ValueError if `start` is negative or the windows are closed;\n"
     "FaultError if a page was lost that the answer depends on.");
 
-static METHOD_KEYWORDS(windows_find);
-
-static PyObject *windows_find_with(PyObject *self, PyObject *const *values)
+static METHOD_NAMED(windows_find, "find", 1, 2, "x", "start")
 {
     uint64_t offset = 0;
     if (convert_u64(values[1], "start", &offset) < 0 ||
@@ -328,8 +323,6 @@ static PyObject *windows_find_with(PyObject *self, PyObject *const *values)
         return PyLong_FromLong(-1);
     return PyLong_FromUnsignedLongLong(offset);
 }
-
-KEYWORD_METHOD(windows_find, windows_find_with, "find", 1, 2, "x", "start")
 
 static const char windows_count_doc[] = PyDoc_STR(
     "count($self, x, /)\n--\n\n"
@@ -353,9 +346,7 @@ static const char windows_lines_doc[] = PyDoc_STR(
     "is mapped as it takes. A line's offset in the file is\n"
     "`line.region.file_offset + line.offset`.");
 
-static METHOD_KEYWORDS(windows_lines);
-
-static PyObject *windows_lines_with(PyObject *self, PyObject *const *values)
+static METHOD_NAMED(windows_lines, "lines", 0, 1, "keepends")
 {
     uint32_t keep_newlines = 0;
     if (convert_flag(values[0], 1, &keep_newlines) < 0)
@@ -364,8 +355,6 @@ static PyObject *windows_lines_with(PyObject *self, PyObject *const *values)
         return NULL;
     return windows_lines_new((Windows *)self, keep_newlines != 0);
 }
-
-KEYWORD_METHOD(windows_lines, windows_lines_with, "lines", 0, 1, "keepends")
 
 static const char windows_seek_doc[] =
     PyDoc_STR("seek($self, offset, /)\n--\n\n"
