@@ -437,19 +437,18 @@ static const char array_doc[] = PyDoc_STR(
     "step, several dimensions, and the buffer protocol with its format,\n"
     "shape and strides. Every access is checked.\n\n"
     "What is assigned to a slice, or to [...] for all, is any buffer or\n"
-    "sequence of the same shape, or one value for all items. Where both are of "
-    "one type and without gaps, the bytes are\n"
-    "copied directly; everything else is converted in memory of its own\n"
-    "first, so that a value that doesn't fit changes nothing.");
+    "sequence of the same shape, or one value for all items. Where both are\n"
+    "of one type and without gaps, the bytes are copied directly;\n"
+    "everything else is converted in memory of its own first, so that a\n"
+    "value that doesn't fit changes nothing.");
 
 static const char records_doc[] = PyDoc_STR(
     "Records of one layout over the bytes of a Region, without a copy.\n\n"
-    "Made by records() of a Region or Slice, and of fields that are records.\n"
-    "Items are Records in place, slices are Records again, and [name] is a\n"
-    "column; assign a tuple in the order of the layout, a dict or a Record,\n"
-    "and the latter two to a slice for all of its records. numpy.asarray() "
-    "makes a\n"
-    "structured array of it, in place.");
+    "Made by records() of a Region or Slice, and of fields that are\n"
+    "records. Items are Records in place, slices are Records again, and\n"
+    "[name] is a column; assign a tuple in the order of the layout, a dict\n"
+    "or a Record, and the latter two to a slice for all of its records.\n"
+    "numpy.asarray() makes a structured array of it, in place.");
 
 #define ARRAY_SLOTS(type)                                                   \
     {Py_tp_doc, (void *)type##_doc}, {Py_tp_repr, type##_repr},             \

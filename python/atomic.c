@@ -98,10 +98,9 @@ static PyObject *result_of(const Atomic *atomic, mapped_status status,
                                : raise_of(atomic->owned.owner, error);
 }
 
-#define ORDER_DOC                                                            \
-    "\n`order` is 'seq_cst', 'relaxed', 'acquire', 'release' or 'acq_rel', " \
-    "as\n"                                                                   \
-    "far as it makes sense, and as C11 has them."
+#define ORDER_DOC                                                             \
+    "\n`order` is 'seq_cst', 'relaxed', 'acquire', 'release' or 'acq_rel',\n" \
+    "as far as it makes sense, and as C11 has them."
 #define ATOMIC_ERRORS                                                   \
     "\n\nValueError for an unknown order or if the region is closed,\n" \
     "FaultError if the page is lost."
@@ -201,16 +200,13 @@ static METHOD_NAMED(atomic_compare_exchange, "compare_exchange", 2, 3,
 
 static const char atomic_wait_doc[] = PyDoc_STR(
     "wait($self, /, value, timeout=None)\n--\n\n"
-    "Sleep while the word is `value`, and return what it is then. Who "
-    "changes\n"
-    "it calls notify() after that, in whatever thread or process. "
-    "`timeout`\n"
-    "is in seconds; other Python threads run meanwhile, and signals are\n"
-    "handled.\n\n"
+    "Sleep while the word is `value`, and return what it is then. Who\n"
+    "changes it calls notify() after that, in whatever thread or process.\n"
+    "`timeout` is in seconds; other Python threads run meanwhile, and\n"
+    "signals are handled.\n\n"
     "TimeoutError if it is `value` still. ValueError if the word can't be\n"
-    "`value`, if the timeout is negative or no number, or when the region "
-    "is\n"
-    "closed; FaultError when the page is lost.");
+    "`value`, if the timeout is negative or no number, or when the region\n"
+    "is closed; FaultError when the page is lost.");
 
 typedef struct AtomicWait {
     const mapped_atomic *atomic;
@@ -242,9 +238,8 @@ static METHOD_NAMED(atomic_wait, "wait", 1, 2, "value", "timeout")
 
 static const char atomic_notify_doc[] = PyDoc_STR(
     "notify($self, /, count=None)\n--\n\n"
-    "Wake at most `count` threads that wait for the word, in any process, "
-    "or\n"
-    "all. Return how many, or 0 where the system doesn't tell.\n\n"
+    "Wake at most `count` threads that wait for the word, in any process,\n"
+    "or all. Return how many, or 0 where the system doesn't tell.\n\n"
     "ValueError for a negative count or if the region is closed.");
 
 static METHOD_NAMED(atomic_notify, "notify", 0, 1, "count")

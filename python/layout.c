@@ -214,9 +214,8 @@ GETTER(
 GETTER(
     layout, struct_format,
     "The format in the language of struct that unpacks a record to the same\n"
-    "values, except for texts, which keep the zero bytes that fill them up, "
-    "and\n"
-    "for fields that repeat, each of whose items is a value.\n\n"
+    "values, except for texts, which keep the zero bytes that fill them up,\n"
+    "and for fields that repeat, each of whose items is a value.\n\n"
     "ValueError if there is none: for records in records, for types without\n"
     "a code, for fields in two byte orders or in another order than that of\n"
     "their offsets.",

@@ -105,11 +105,10 @@ static METHOD_KEYWORDS(mutex_lock)
     return PyBool_FromLong(mutex_of(self)->owner_died);
 }
 
-static const char mutex_unlock_doc[] =
-    PyDoc_STR("unlock($self, /)\n--\n\n"
-              "Give the mutex back. ValueError if this process doesn't "
-              "hold it, or if\n"
-              "the region is closed; FaultError if the page is lost.");
+static const char mutex_unlock_doc[] = PyDoc_STR(
+    "unlock($self, /)\n--\n\n"
+    "Give the mutex back. ValueError if this process doesn't hold it, or if\n"
+    "the region is closed; FaultError if the page is lost.");
 
 /* Gives the mutex back by the core's unlock or abandon. */
 static PyObject *give_up(Mutex *mutex,
@@ -128,11 +127,10 @@ static PyObject *mutex_unlock(PyObject *self, PyObject *Py_UNUSED(nothing))
     return give_up(mutex_of(self), mapped_mutex_unlock);
 }
 
-static const char mutex_abandon_doc[] =
-    PyDoc_STR("abandon($self, /)\n--\n\n"
-              "Give the mutex back with what it guards half changed: the next "
-              "one to\n"
-              "lock it is told that its owner died. Raises as unlock().");
+static const char mutex_abandon_doc[] = PyDoc_STR(
+    "abandon($self, /)\n--\n\n"
+    "Give the mutex back with what it guards half changed: the next one to\n"
+    "lock it is told that its owner died. Raises as unlock().");
 
 static PyObject *mutex_abandon(PyObject *self, PyObject *Py_UNUSED(nothing))
 {

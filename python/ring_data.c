@@ -92,7 +92,7 @@ const char ring_send_doc[] = PyDoc_STR(
     "send($self, /, data, timeout=None)\n--\n\n"
     "Send a copy of `data`, any buffer, as one record. Waits for room for\n"
     "`timeout` seconds at most; other Python threads run meanwhile, and\n"
-    "signals are handled; if a handler raises, the record may have been "
+    "signals are handled; if a handler raises, the record may have been\n"
     "sent.\n\n"
     "TimeoutError; IndexError if it is longer than `longest`." RING_ERRORS);
 
@@ -159,7 +159,7 @@ const char ring_send_many_doc[] = PyDoc_STR(
     "Send a copy of each of the iterable's buffers as a record, in as few\n"
     "steps as there is room for, and return how many were sent: fewer than\n"
     "all only if `timeout` seconds were not enough.\n\n"
-    "IndexError if one is longer than `longest`; then none is "
+    "IndexError if one is longer than `longest`; then none is\n"
     "sent." RING_ERRORS);
 
 METHOD_NAMED(ring_send_many, "send_many", 1, 2, "records", "timeout")
@@ -355,8 +355,8 @@ METHOD_NAMED(ring_recv, "recv", 0, 1, "timeout")
 
 const char ring_try_recv_doc[] = PyDoc_STR(
     "try_recv($self, /)\n--\n\n"
-    "Receive the next record, as bytes, if there is one now, and "
-    "nobody else\nin the middle of a receive, else None." RING_ERRORS);
+    "Receive the next record, as bytes, if there is one now, and nobody\n"
+    "else in the middle of a receive, else None." RING_ERRORS);
 
 PyObject *ring_try_recv(PyObject *self, PyObject *Py_UNUSED(nothing))
 {

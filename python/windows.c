@@ -146,18 +146,15 @@ static PyObject *open_call(State *state, PyObject *file, Call *call)
 
 const char module_windows_doc[] = PyDoc_STR(
     "windows($module, file, size, overlap=0)\n--\n\n"
-    "Return an iterator over a file of any size, which yields a Slice for "
-    "each\n"
-    "`size` bytes and maps no more than that.\n\n"
-    "Each Slice but the first begins with the last `overlap` bytes of the one\n"
-    "before; `window.region.file_offset` is where in the file it begins. It "
-    "is\n"
-    "read-only, and stays valid for as long as somebody holds it. The end is\n"
-    "that of the file as it is then, so what others append meanwhile comes,\n"
-    "too.\n\n"
-    "file as for open(). OSError as the system says; ValueError if `size` is "
-    "0\n"
-    "or not more than `overlap`.");
+    "Return an iterator over a file of any size, which yields a Slice for\n"
+    "each `size` bytes and maps no more than that.\n\n"
+    "Each Slice but the first begins with the last `overlap` bytes of the\n"
+    "one before; `window.region.file_offset` is where in the file it\n"
+    "begins. It is read-only, and stays valid for as long as somebody holds\n"
+    "it. The end is that of the file as it is then, so what others append\n"
+    "meanwhile comes, too.\n\n"
+    "file as for open(). OSError as the system says; ValueError if `size`\n"
+    "is 0 or not more than `overlap`.");
 
 METHOD_NAMED(module_windows, "windows", 2, 3, "file", "size", "overlap")
 {
@@ -341,9 +338,8 @@ static const char windows_lines_doc[] = PyDoc_STR(
     "lines($self, /, keepends=False)\n--\n\n"
     "Return an iterator over all lines of the file, each a Slice.\n\n"
     "A line ends with b'\\n', which `keepends` makes part of it, or with the\n"
-    "file. None is cut by the edge of a window: for one that is longer, as "
-    "much\n"
-    "is mapped as it takes. A line's offset in the file is\n"
+    "file. None is cut by the edge of a window: for one that is longer, as\n"
+    "much is mapped as it takes. A line's offset in the file is\n"
     "`line.region.file_offset + line.offset`.");
 
 static METHOD_NAMED(windows_lines, "lines", 0, 1, "keepends")
@@ -372,11 +368,10 @@ static PyObject *windows_seek(PyObject *self, PyObject *argument)
     Py_RETURN_NONE;
 }
 
-static const char windows_close_doc[] =
-    PyDoc_STR("close($self, /)\n--\n\n"
-              "Close the file. Windows and lines that somebody holds stay "
-              "valid. Closing\n"
-              "twice is fine.");
+static const char windows_close_doc[] = PyDoc_STR(
+    "close($self, /)\n--\n\n"
+    "Close the file. Windows and lines that somebody holds stay valid.\n"
+    "Closing twice is fine.");
 
 static PyObject *windows_close(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
