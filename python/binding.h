@@ -345,39 +345,28 @@ int arguments_sort(const Signature *signature, PyObject *const *arguments,
 #define NAME_COUNT(...) \
     ((Py_ssize_t)(sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *)))
 
-/* Defines the method `function` with keywords, which calls `with` with some
- * values: one for each of the names, NULL where the caller left one out. See
- * Signature for the numbers. Arguments that are all there by their position are
- * in order already. */
-#define KEYWORD_METHOD(function, with, name, required, positional, ...)      \
-    METHOD_KEYWORDS(function)                                                \
-    {                                                                        \
-        static const Signature signature = {                                 \
-            name, required, positional, {__VA_ARGS__}};                      \
-        PyObject *values[NAME_COUNT(__VA_ARGS__)];                           \
-        if (keywords != NULL || count != NAME_COUNT(__VA_ARGS__) ||          \
-            count > (positional)) {                                          \
-            if (arguments_sort(&signature, given, count, keywords, values) < \
-                0)                                                           \
-                return NULL;                                                 \
-            given = values;                                                  \
-        }                                                                    \
-        return with(self, given);                                            \
-    }
-
-/* The same, as the head of the method's body, which finds the values in
- * `values`. */
+/* The head of the method `function` with keywords. Its body follows, and finds
+ * the arguments in `values`: one for each of the names, NULL where the caller
+ * left one out. See Signature for the numbers. Arguments that are all there by
+ * their position are in order already. */
 #define METHOD_NAMED(function, name, required, positional, ...)                \
     METHOD_KEYWORDS(function);                                                 \
     static PyObject *function##_with(PyObject *self, PyObject *const *values); \
-    KEYWORD_METHOD(function, function##_with, name, required, positional,      \
-                   __VA_ARGS__)                                                \
+    METHOD_KEYWORDS(function)                                                  \
+    {                                                                          \
+        static const Signature signature = {                                   \
+            name, required, positional, {__VA_ARGS__}};                        \
+        PyObject *values[NAME_COUNT(__VA_ARGS__)];                             \
+        if (keywords != NULL || count != NAME_COUNT(__VA_ARGS__) ||            \
+            count > (positional)) {                                            \
+            if (arguments_sort(&signature, given, count, keywords, values) <   \
+                0)                                                             \
+                return NULL;                                                   \
+            given = values;                                                    \
+        }                                                                      \
+        return function##_with(self, given);                                   \
+    }                                                                          \
     static PyObject *function##_with(PyObject *self, PyObject *const *values)
-
-/* The same for a method that no other file needs. (`static` before the macro
- * would keep clang-format from seeing where the function ends.) */
-#define STATIC_KEYWORD_METHOD(function, ...) \
-    static KEYWORD_METHOD(function, __VA_ARGS__)
 
 /* Returns the type of the exception that ended a block, or None, of the
  * arguments of __exit__; NULL with an exception if they aren't three. */

@@ -13,7 +13,7 @@ const char view_copy_from_doc[] = PyDoc_STR(
     "Store all bytes of `data`, any buffer, from `offset` on, which counts\n"
     "from the end if negative. The two may overlap." BULK_ERRORS);
 
-static PyObject *view_copy_from_with(PyObject *self, PyObject *const *values)
+METHOD_NAMED(view_copy_from, "copy_from", 1, 2, "data", "offset")
 {
     size_t offset = 0;
     Source source;
@@ -28,9 +28,6 @@ static PyObject *view_copy_from_with(PyObject *self, PyObject *const *values)
     source_close(&source);
     return status < 0 ? NULL : Py_NewRef(Py_None);
 }
-
-KEYWORD_METHOD(view_copy_from, view_copy_from_with, "copy_from", 1, 2, "data",
-               "offset")
 
 static int check_room(PyObject *self, size_t length, size_t room)
 {
@@ -139,7 +136,7 @@ const char view_move_doc[] =
               "Copy `n` bytes from offset `src` to offset `dest`, which count\n"
               "from the end if negative; the two may overlap." BULK_ERRORS);
 
-static PyObject *view_move_with(PyObject *self, PyObject *const *values)
+METHOD_NAMED(view_move, "move", 3, 3, "dest", "src", "n")
 {
     size_t to, from, n;
     mapped_error error;
@@ -158,5 +155,3 @@ static PyObject *view_move_with(PyObject *self, PyObject *const *values)
         return raise_in(view_owner(self), "move", &error);
     Py_RETURN_NONE;
 }
-
-KEYWORD_METHOD(view_move, view_move_with, "move", 3, 3, "dest", "src", "n")

@@ -162,7 +162,7 @@ const char module_guard_doc[] = PyDoc_STR(
     "Switching it on puts it on top of handlers for SIGBUS that were\n"
     "installed later, such as faulthandler's.");
 
-static PyObject *module_guard_with(PyObject *self, PyObject *const *values)
+METHOD_NAMED(module_guard, "guard", 0, 1, "enabled")
 {
     bool was_enabled = mapped_guard_enabled();
     (void)self;
@@ -174,5 +174,3 @@ static PyObject *module_guard_with(PyObject *self, PyObject *const *values)
     }
     return PyBool_FromLong(was_enabled);
 }
-
-KEYWORD_METHOD(module_guard, module_guard_with, "guard", 0, 1, "enabled")

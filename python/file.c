@@ -320,7 +320,7 @@ static PyObject *seek(PyObject *self, Py_ssize_t offset, Py_ssize_t whence)
     return PyLong_FromSize_t(cursor_of(self)->position);
 }
 
-static PyObject *file_seek_with(PyObject *self, PyObject *const *values)
+static METHOD_NAMED(file_seek, "seek", 1, 2, "offset", "whence")
 {
     Py_ssize_t offset = PyNumber_AsSsize_t(values[0], PyExc_OverflowError);
     if (offset == -1 && PyErr_Occurred())
@@ -332,9 +332,6 @@ static PyObject *file_seek_with(PyObject *self, PyObject *const *values)
         return NULL;
     return seek(self, offset, whence);
 }
-
-STATIC_KEYWORD_METHOD(file_seek, file_seek_with, "seek", 1, 2, "offset",
-                      "whence")
 
 /* Defines a method without arguments, whose result is an expression of `self`.
  */

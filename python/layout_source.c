@@ -2,8 +2,8 @@
  * record: (size, fields), and a field is (name, offset, item, count), where the
  * item is a layout's name of an element or again a description.
  *
- * mapped/_layouts.py turns what NumPy and the module struct say of a record into
- * descriptions, and back. */
+ * mapped/_layouts.py turns what NumPy and the module struct say of a record
+ * into descriptions, and back. */
 #include "format.h"
 #include "records.h"
 

@@ -61,7 +61,7 @@ static int acquire(PyObject *self, bool shared, uint64_t deadline, Lock *lock)
                : raised_as_int(raise_of(view_owner(self), &wait.error));
 }
 
-static PyObject *view_lock_with(PyObject *self, PyObject *const *values)
+METHOD_NAMED(view_lock, "lock", 0, 2, "shared", "timeout")
 {
     uint64_t deadline;
     /* A number isn't taken as a truth value: it is meant as the timeout. */
@@ -78,8 +78,6 @@ static PyObject *view_lock_with(PyObject *self, PyObject *const *values)
     Py_DECREF((PyObject *)lock);
     return NULL;
 }
-
-KEYWORD_METHOD(view_lock, view_lock_with, "lock", 0, 2, "shared", "timeout")
 
 /* Closing a descriptor may wait for a network. */
 static void release(Lock *lock)

@@ -40,21 +40,19 @@ const char view_hex_doc[] = PyDoc_STR(
     "character, goes between groups of `bytes_per_sep`, counted from the\n"
     "right or, if that is negative, from the left.");
 
-static PyObject *view_hex_with(PyObject *self, PyObject *const *values)
+METHOD_NAMED(view_hex, "hex", 0, 2, "sep", "bytes_per_sep")
 {
     bool has_separator = values[0] != NULL && values[0] != Py_None;
     return call_bytes_method(self, "hex", has_separator ? values[0] : NULL,
                              has_separator ? values[1] : NULL);
 }
 
-KEYWORD_METHOD(view_hex, view_hex_with, "hex", 0, 2, "sep", "bytes_per_sep")
-
 const char view_decode_doc[] = PyDoc_STR(
     "decode($self, /, encoding='utf-8', errors='strict')\n--\n\n"
     "Return the bytes as a str. As bytes.decode: UnicodeDecodeError, which is\n"
     "a ValueError, if they are no text in that encoding.");
 
-static PyObject *view_decode_with(PyObject *self, PyObject *const *values)
+METHOD_NAMED(view_decode, "decode", 0, 2, "encoding", "errors")
 {
     PyObject *encoding = values[0] != NULL ? Py_NewRef(values[0])
                                            : PyUnicode_FromString("utf-8");
@@ -64,9 +62,6 @@ static PyObject *view_decode_with(PyObject *self, PyObject *const *values)
     Py_XDECREF(encoding);
     return text;
 }
-
-KEYWORD_METHOD(view_decode, view_decode_with, "decode", 0, 2, "encoding",
-               "errors")
 
 #define READ_ONLY_DOC              \
     "toreadonly($self, /)\n--\n\n" \
@@ -99,7 +94,7 @@ const char items_cast_doc[] = PyDoc_STR(
     "Return an Array of values of type `code` over the same bytes, as cast()\n"
     "of a Slice does. TypeError if there are gaps between the items.");
 
-static PyObject *items_cast_with(PyObject *self, PyObject *const *values)
+METHOD_NAMED(items_cast, "cast", 1, 2, "code", "shape")
 {
     Extent extent;
     Code named;
@@ -119,8 +114,6 @@ static PyObject *items_cast_with(PyObject *self, PyObject *const *values)
     Py_DECREF(bytes);
     return array_of_code;
 }
-
-KEYWORD_METHOD(items_cast, items_cast_with, "cast", 1, 2, "code", "shape")
 
 const char view_format_doc[] = PyDoc_STR("'B': the items are bytes.");
 const char view_itemsize_doc[] = PyDoc_STR("1: the items are bytes.");

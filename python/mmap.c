@@ -269,7 +269,7 @@ static const char mmap_read_doc[] = PyDoc_STR(
     "read($self, /, n=None)\n--\n\n"
     "Return up to `n` bytes from the position, all with None, and move on.");
 
-static PyObject *mmap_read_with(PyObject *self, PyObject *const *values)
+static METHOD_NAMED(mmap_read, "read", 0, 1, "n")
 {
     size_t count;
     if (require_valid(self) < 0 ||
@@ -277,8 +277,6 @@ static PyObject *mmap_read_with(PyObject *self, PyObject *const *values)
         return NULL;
     return cursor_read(self, count, "read");
 }
-
-STATIC_KEYWORD_METHOD(mmap_read, mmap_read_with, "read", 0, 1, "n")
 
 static const char mmap_readline_doc[] =
     PyDoc_STR("readline($self, /)\n--\n\n"
@@ -396,7 +394,7 @@ static int seek(PyObject *self, Py_ssize_t offset, Py_ssize_t whence)
     return 0;
 }
 
-static PyObject *mmap_seek_with(PyObject *self, PyObject *const *values)
+static METHOD_NAMED(mmap_seek, "seek", 1, 2, "pos", "whence")
 {
     Py_ssize_t whence = SEEK_SET;
     if (require_valid(self) < 0)
@@ -411,8 +409,6 @@ static PyObject *mmap_seek_with(PyObject *self, PyObject *const *values)
         return NULL;
     return PyLong_FromSize_t(cursor_of(self)->position);
 }
-
-STATIC_KEYWORD_METHOD(mmap_seek, mmap_seek_with, "seek", 1, 2, "pos", "whence")
 
 /* NULL leaves `*bound` as it is. */
 static int convert_find_bound(PyObject *object, Py_ssize_t *bound)
@@ -456,25 +452,19 @@ static const char mmap_find_doc[] = PyDoc_STR(
     "Return the lowest index where the bytes `sub` begin in [start:end], or\n"
     "-1. `start` is the position if it is left out.");
 
-static PyObject *mmap_find_with(PyObject *self, PyObject *const *values)
+static METHOD_NAMED(mmap_find, "find", 1, 3, "sub", "start", "end")
 {
     return find(self, values, view_find);
 }
-
-STATIC_KEYWORD_METHOD(mmap_find, mmap_find_with, "find", 1, 3, "sub", "start",
-                      "end")
 
 static const char mmap_rfind_doc[] =
     PyDoc_STR("rfind($self, /, sub, start=..., end=...)\n--\n\n"
               "Like find(), but return the highest index.");
 
-static PyObject *mmap_rfind_with(PyObject *self, PyObject *const *values)
+static METHOD_NAMED(mmap_rfind, "rfind", 1, 3, "sub", "start", "end")
 {
     return find(self, values, view_rfind);
 }
-
-STATIC_KEYWORD_METHOD(mmap_rfind, mmap_rfind_with, "rfind", 1, 3, "sub",
-                      "start", "end")
 
 GETTER(mmap, _region, "The Region that the bytes are of.",
        Py_NewRef(region_of(self)))

@@ -280,15 +280,12 @@ static PyObject *open_with(PyObject *self, PyObject *const *values,
     return result;
 }
 
-static PyObject *module_open_with(PyObject *self, PyObject *const *values)
+METHOD_NAMED(module_open, "open", 1, 2, "file", "mode", "offset", "length",
+             "reserve", "sparse", "populate", "huge", "device", "permissions")
 {
     Request request = {.options = MAPPED_OPEN_OPTIONS_INIT};
     return open_with(self, values, &request);
 }
-
-KEYWORD_METHOD(module_open, module_open_with, "open", 1, 2, "file", "mode",
-               "offset", "length", "reserve", "sparse", "populate", "huge",
-               "device", "permissions")
 
 const char module_shared_doc[] = PyDoc_STR(
     "shared($module, name, length=None, mode='r+', *, offset=0,\n"
@@ -305,7 +302,8 @@ const char module_shared_doc[] = PyDoc_STR(
     "The other options are those of open(). OSError as the system says,\n"
     "ValueError for a name that none can have and for what open() raises it.");
 
-static PyObject *module_shared_with(PyObject *self, PyObject *const *values)
+METHOD_NAMED(module_shared, "shared", 1, 3, "name", "length", "mode", "offset",
+             "reserve", "sparse", "populate", "huge", "permissions")
 {
     Request request = {.options = MAPPED_OPEN_OPTIONS_INIT};
     PyObject *const of_open[OPEN_COUNT] = {
@@ -318,10 +316,6 @@ static PyObject *module_shared_with(PyObject *self, PyObject *const *values)
     request.options.flags = MAPPED_OPEN_SHARED;
     return open_with(self, of_open, &request);
 }
-
-KEYWORD_METHOD(module_shared, module_shared_with, "shared", 1, 3, "name",
-               "length", "mode", "offset", "reserve", "sparse", "populate",
-               "huge", "permissions")
 
 const char module_unlink_doc[] = PyDoc_STR(
     "unlink($module, name, /)\n--\n\n"
@@ -366,7 +360,8 @@ static mapped_status anonymous_core(uint64_t length,
     return status;
 }
 
-static PyObject *module_anonymous_with(PyObject *self, PyObject *const *values)
+METHOD_NAMED(module_anonymous, "anonymous", 1, 1, "length", "shared", "reserve",
+             "huge")
 {
     State *state = PyModule_GetState(self);
     mapped_anonymous_options options = MAPPED_ANONYMOUS_OPTIONS_INIT;
@@ -388,9 +383,6 @@ static PyObject *module_anonymous_with(PyObject *self, PyObject *const *values)
     Py_DECREF((PyObject *)region);
     return raise_error(state, &error, NULL);
 }
-
-KEYWORD_METHOD(module_anonymous, module_anonymous_with, "anonymous", 1, 1,
-               "length", "shared", "reserve", "huge")
 
 /* Gets a writable buffer, or else a read-only one. An object that has no
  * writable one raises BufferError or, as numpy does, ValueError. */

@@ -111,7 +111,7 @@ static mapped_status flush_core(mapped_slice span, unsigned flags,
                                error);
 }
 
-static PyObject *view_flush_with(PyObject *self, PyObject *const *values)
+METHOD_NAMED(view_flush, "flush", 0, 1, "wait")
 {
     mapped_error error;
     uint32_t wait;
@@ -123,8 +123,6 @@ static PyObject *view_flush_with(PyObject *self, PyObject *const *values)
         Py_RETURN_NONE;
     return raise_in(view_owner(self), "flush", &error);
 }
-
-KEYWORD_METHOD(view_flush, view_flush_with, "flush", 0, 1, "wait")
 
 const char view_mlock_doc[] = PyDoc_STR(
     "mlock($self, /)\n--\n\n"
@@ -246,7 +244,7 @@ const char view_prefetch_doc[] = PyDoc_STR(
     "signal's handler. Other threads run meanwhile. FaultError if a page is\n"
     "lost.");
 
-static PyObject *view_prefetch_with(PyObject *self, PyObject *const *values)
+METHOD_NAMED(view_prefetch, "prefetch", 0, 2, "wait", "progress")
 {
     uint32_t wait;
     if (convert_wait(values[0], &wait) < 0)
@@ -260,9 +258,6 @@ static PyObject *view_prefetch_with(PyObject *self, PyObject *const *values)
         return PyErr_Format(PyExc_ValueError, "progress needs wait=True");
     return operate(self, "prefetch", start_prefetch);
 }
-
-KEYWORD_METHOD(view_prefetch, view_prefetch_with, "prefetch", 0, 2, "wait",
-               "progress")
 
 static const char residency_doc[] = PyDoc_STR(
     "How much of some bytes is in memory, as a named tuple.\n\n"
@@ -347,7 +342,7 @@ static mapped_status residency_core(mapped_slice span,
     return unlocked_end_access(&unlocked, status, error);
 }
 
-static PyObject *view_residency_with(PyObject *self, PyObject *const *values)
+METHOD_NAMED(view_residency, "residency", 0, 1, "map")
 {
     uint32_t with_map = 0;
     mapped_residency residency;
@@ -363,5 +358,3 @@ static PyObject *view_residency_with(PyObject *self, PyObject *const *values)
     Py_DECREF(map);
     return raise_in(view_owner(self), "residency", &error);
 }
-
-KEYWORD_METHOD(view_residency, view_residency_with, "residency", 0, 1, "map")

@@ -163,7 +163,7 @@ const char view_lines_doc[] = PyDoc_STR(
     "data. As when a binary file is read line by line, b'\\r' is nothing\n"
     "special.");
 
-static PyObject *view_lines_with(PyObject *self, PyObject *const *values)
+METHOD_NAMED(view_lines, "lines", 0, 1, "keepends")
 {
     uint32_t keep_newlines = 0;
     mapped_parts core;
@@ -173,8 +173,6 @@ static PyObject *view_lines_with(PyObject *self, PyObject *const *values)
     mapped_parts_lines(&core, view_span(self), keep_newlines != 0);
     return parts_new(view_owner(self), &core, NULL, UNLIMITED);
 }
-
-KEYWORD_METHOD(view_lines, view_lines_with, "lines", 0, 1, "keepends")
 
 const char view_split_doc[] = PyDoc_STR(
     "split($self, /, sep, maxsplit=-1)\n--\n\n"
@@ -217,7 +215,7 @@ static PyObject *split(PyObject *self, const Needle *needle,
     return raise_of(view_owner(self), &error);
 }
 
-static PyObject *view_split_with(PyObject *self, PyObject *const *values)
+METHOD_NAMED(view_split, "split", 1, 2, "sep", "maxsplit")
 {
     Needle separator;
     Py_ssize_t maxsplit;
@@ -230,8 +228,6 @@ static PyObject *view_split_with(PyObject *self, PyObject *const *values)
         Py_CLEAR(result);
     return result;
 }
-
-KEYWORD_METHOD(view_split, view_split_with, "split", 1, 2, "sep", "maxsplit")
 
 /* Moves to the end of the match at `offset` in the rest; if the match is empty,
  * one byte further. */

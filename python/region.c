@@ -252,7 +252,7 @@ static const char region_resize_doc[] = PyDoc_STR(
     "'c' and for wrapped buffers; ValueError past the reserve or if closed;\n"
     "OSError if the disk is full.");
 
-static PyObject *region_resize_with(PyObject *self, PyObject *const *values)
+static METHOD_NAMED(region_resize, "resize", 1, 1, "length")
 {
     uint64_t length = 0;
     mapped_error error;
@@ -262,9 +262,6 @@ static PyObject *region_resize_with(PyObject *self, PyObject *const *values)
         Py_RETURN_NONE;
     return raise_of((Region *)self, &error);
 }
-
-STATIC_KEYWORD_METHOD(region_resize, region_resize_with, "resize", 1, 1,
-                      "length")
 
 /* Tries unlocked and then, if memory has to move, with the lock held, as
  * resize_core does. */
@@ -380,7 +377,7 @@ static const char region_seal_doc[] = PyDoc_STR(
     "io.UnsupportedOperation for other regions; ValueError once closed, and\n"
     "if there is nothing to seal.");
 
-static PyObject *region_seal_with(PyObject *self, PyObject *const *values)
+static METHOD_NAMED(region_seal, "seal", 0, 0, "grow", "shrink", "write")
 {
     mapped_error error;
     uint32_t seals = 0;
@@ -396,9 +393,6 @@ static PyObject *region_seal_with(PyObject *self, PyObject *const *values)
         return raise_of((Region *)self, &error);
     Py_RETURN_NONE;
 }
-
-STATIC_KEYWORD_METHOD(region_seal, region_seal_with, "seal", 0, 0, "grow",
-                      "shrink", "write")
 
 static const char region_size_doc[] = PyDoc_STR(
     "The size in bytes of the file or memory behind the region as it is now,\n"

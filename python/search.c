@@ -195,14 +195,11 @@ static PyObject *index_of(PyObject *self, const char *name, Search *core_search,
                   : PyLong_FromLong(-1);
 }
 
-#define FIND(name, core_search, raises)                                        \
-    static PyObject *view_##name##_with(PyObject *self,                        \
-                                        PyObject *const *values)               \
-    {                                                                          \
-        return index_of(self, #name, core_search, values, raises);             \
-    }                                                                          \
-    KEYWORD_METHOD(view_##name, view_##name##_with, #name, 1, 3, "x", "start", \
-                   "end")
+#define FIND(name, core_search, raises)                            \
+    METHOD_NAMED(view_##name, #name, 1, 3, "x", "start", "end")    \
+    {                                                              \
+        return index_of(self, #name, core_search, values, raises); \
+    }
 
 const char view_find_doc[] = PyDoc_STR(
     "find($self, /, x, start=None, end=None)\n--\n\n"
@@ -232,15 +229,13 @@ const char view_count_doc[] =
               "Return how many occurrences of `x` that don't overlap are in\n"
               "[start:end].");
 
-static PyObject *view_count_with(PyObject *self, PyObject *const *values)
+METHOD_NAMED(view_count, "count", 1, 3, "x", "start", "end")
 {
     size_t count = 0;
     return search(self, "count", count_all, values, &count) < 0
                ? NULL
                : PyLong_FromSize_t(count);
 }
-
-KEYWORD_METHOD(view_count, view_count_with, "count", 1, 3, "x", "start", "end")
 
 static int contains(PyObject *self, PyObject *item)
 {
@@ -333,26 +328,20 @@ const char view_startswith_doc[] = PyDoc_STR(
     "Return True if [start:end] begins with `prefix`, a bytes-like object,\n"
     "or with one of a tuple of them.");
 
-static PyObject *view_startswith_with(PyObject *self, PyObject *const *values)
+METHOD_NAMED(view_startswith, "startswith", 1, 3, "prefix", "start", "end")
 {
     return affix_method(self, "startswith", mapped_starts_with, values);
 }
-
-KEYWORD_METHOD(view_startswith, view_startswith_with, "startswith", 1, 3,
-               "prefix", "start", "end")
 
 const char view_endswith_doc[] = PyDoc_STR(
     "endswith($self, /, suffix, start=None, end=None)\n--\n\n"
     "Return True if [start:end] ends with `suffix`, a bytes-like object, or\n"
     "with one of a tuple of them.");
 
-static PyObject *view_endswith_with(PyObject *self, PyObject *const *values)
+METHOD_NAMED(view_endswith, "endswith", 1, 3, "suffix", "start", "end")
 {
     return affix_method(self, "endswith", mapped_ends_with, values);
 }
-
-KEYWORD_METHOD(view_endswith, view_endswith_with, "endswith", 1, 3, "suffix",
-               "start", "end")
 
 const char view_find_all_doc[] = PyDoc_STR(
     "find_all($self, /, x, start=None, end=None)\n--\n\n"
@@ -360,7 +349,7 @@ const char view_find_all_doc[] = PyDoc_STR(
     "[start:end] that don't overlap: the ones that count counts. It is an\n"
     "error if the region is closed before it is exhausted.");
 
-static PyObject *view_find_all_with(PyObject *self, PyObject *const *values)
+METHOD_NAMED(view_find_all, "find_all", 1, 3, "x", "start", "end")
 {
     Range range;
     Needle needle;
@@ -377,6 +366,3 @@ static PyObject *view_find_all_with(PyObject *self, PyObject *const *values)
         Py_CLEAR(result);
     return result;
 }
-
-KEYWORD_METHOD(view_find_all, view_find_all_with, "find_all", 1, 3, "x",
-               "start", "end")

@@ -13,7 +13,7 @@ const char view_get_doc[] = PyDoc_STR(
     "IndexError if it lies outside, ValueError if the code is unknown or the\n"
     "region closed, FaultError if the page is lost.");
 
-static PyObject *view_get_with(PyObject *self, PyObject *const *values)
+METHOD_NAMED(view_get, "get", 1, 2, "code", "offset")
 {
     size_t offset = 0;
     Code named;
@@ -25,8 +25,6 @@ static PyObject *view_get_with(PyObject *self, PyObject *const *values)
         return NULL;
     return element_read(view_owner(self), &span, code->element, offset);
 }
-
-KEYWORD_METHOD(view_get, view_get_with, "get", 1, 2, "code", "offset")
 
 const char view_set_doc[] = PyDoc_STR(
     "set($self, /, code, offset, value)\n--\n\n"

@@ -192,7 +192,7 @@ const char view_slice_doc[] = PyDoc_STR(
     "Strict, unlike [a:b]: IndexError if they don't all exist. ValueError if\n"
     "the region is closed.");
 
-static PyObject *view_slice_with(PyObject *self, PyObject *const *values)
+METHOD_NAMED(view_slice, "slice", 2, 2, "offset", "length")
 {
     size_t offset, length;
     mapped_slice sub;
@@ -207,8 +207,6 @@ static PyObject *view_slice_with(PyObject *self, PyObject *const *values)
         return raise_of(view_owner(self), &error);
     return slice_new(view_owner(self), sub);
 }
-
-KEYWORD_METHOD(view_slice, view_slice_with, "slice", 2, 2, "offset", "length")
 
 PyObject *view_iterate(PyObject *self)
 {
