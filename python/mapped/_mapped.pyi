@@ -838,16 +838,16 @@ class Atomic:
         """Where the word begins, in bytes of the region."""
     def load(self, order: _Order = "seq_cst") -> int:
         """Return the word.
-        `order` is 'seq_cst', 'relaxed', 'acquire', 'release' or 'acq_rel', as
-        far as it makes sense, and as C11 has them.
+        `order` is 'seq_cst', 'relaxed', 'acquire', 'release' or 'acq_rel',
+        as far as it makes sense, and as C11 has them.
 
         ValueError for an unknown order or if the region is closed,
         FaultError if the page is lost.
         """
     def store(self, value: SupportsIndex, order: _Order = "seq_cst") -> None:
         """Store `value`.
-        `order` is 'seq_cst', 'relaxed', 'acquire', 'release' or 'acq_rel', as
-        far as it makes sense, and as C11 has them.
+        `order` is 'seq_cst', 'relaxed', 'acquire', 'release' or 'acq_rel',
+        as far as it makes sense, and as C11 has them.
 
         ValueError if the word can't hold the value, for an unknown order
         or if the region is closed; TypeError on a read-only region;
@@ -855,8 +855,8 @@ class Atomic:
         """
     def exchange(self, value: SupportsIndex, order: _Order = "seq_cst") -> int:
         """Store `value` and return what the word was.
-        `order` is 'seq_cst', 'relaxed', 'acquire', 'release' or 'acq_rel', as
-        far as it makes sense, and as C11 has them.
+        `order` is 'seq_cst', 'relaxed', 'acquire', 'release' or 'acq_rel',
+        as far as it makes sense, and as C11 has them.
 
         ValueError if the word can't hold the value, for an unknown order
         or if the region is closed; TypeError on a read-only region;
@@ -865,8 +865,8 @@ class Atomic:
     def compare_exchange(self, expected: SupportsIndex, desired: SupportsIndex, order: _Order = "seq_cst") -> int:
         """Store `desired` if the word is `expected`. Return what the word was: if
         that is `expected`, it was stored.
-        `order` is 'seq_cst', 'relaxed', 'acquire', 'release' or 'acq_rel', as
-        far as it makes sense, and as C11 has them.
+        `order` is 'seq_cst', 'relaxed', 'acquire', 'release' or 'acq_rel',
+        as far as it makes sense, and as C11 has them.
 
         ValueError if the word can't hold the value, for an unknown order
         or if the region is closed; TypeError on a read-only region;
@@ -874,8 +874,8 @@ class Atomic:
         """
     def add(self, value: SupportsIndex, order: _Order = "seq_cst") -> int:
         """Add `value`, wrapping around and return what the word was.
-        `order` is 'seq_cst', 'relaxed', 'acquire', 'release' or 'acq_rel', as
-        far as it makes sense, and as C11 has them.
+        `order` is 'seq_cst', 'relaxed', 'acquire', 'release' or 'acq_rel',
+        as far as it makes sense, and as C11 has them.
 
         ValueError if the word can't hold the value, for an unknown order
         or if the region is closed; TypeError on a read-only region;
@@ -883,8 +883,8 @@ class Atomic:
         """
     def sub(self, value: SupportsIndex, order: _Order = "seq_cst") -> int:
         """Subtract `value`, wrapping around and return what the word was.
-        `order` is 'seq_cst', 'relaxed', 'acquire', 'release' or 'acq_rel', as
-        far as it makes sense, and as C11 has them.
+        `order` is 'seq_cst', 'relaxed', 'acquire', 'release' or 'acq_rel',
+        as far as it makes sense, and as C11 has them.
 
         ValueError if the word can't hold the value, for an unknown order
         or if the region is closed; TypeError on a read-only region;
@@ -892,8 +892,8 @@ class Atomic:
         """
     def and_(self, value: SupportsIndex, order: _Order = "seq_cst") -> int:
         """Store the bits that both the word and `value` have and return what the word was.
-        `order` is 'seq_cst', 'relaxed', 'acquire', 'release' or 'acq_rel', as
-        far as it makes sense, and as C11 has them.
+        `order` is 'seq_cst', 'relaxed', 'acquire', 'release' or 'acq_rel',
+        as far as it makes sense, and as C11 has them.
 
         ValueError if the word can't hold the value, for an unknown order
         or if the region is closed; TypeError on a read-only region;
@@ -901,8 +901,8 @@ class Atomic:
         """
     def or_(self, value: SupportsIndex, order: _Order = "seq_cst") -> int:
         """Store the bits that the word or `value` has and return what the word was.
-        `order` is 'seq_cst', 'relaxed', 'acquire', 'release' or 'acq_rel', as
-        far as it makes sense, and as C11 has them.
+        `order` is 'seq_cst', 'relaxed', 'acquire', 'release' or 'acq_rel',
+        as far as it makes sense, and as C11 has them.
 
         ValueError if the word can't hold the value, for an unknown order
         or if the region is closed; TypeError on a read-only region;
@@ -910,26 +910,26 @@ class Atomic:
         """
     def xor(self, value: SupportsIndex, order: _Order = "seq_cst") -> int:
         """Flip the bits that `value` has and return what the word was.
-        `order` is 'seq_cst', 'relaxed', 'acquire', 'release' or 'acq_rel', as
-        far as it makes sense, and as C11 has them.
+        `order` is 'seq_cst', 'relaxed', 'acquire', 'release' or 'acq_rel',
+        as far as it makes sense, and as C11 has them.
 
         ValueError if the word can't hold the value, for an unknown order
         or if the region is closed; TypeError on a read-only region;
         FaultError if the page is lost.
         """
     def wait(self, value: SupportsIndex, timeout: float | None = None) -> int:
-        """Sleep while the word is `value`, and return what it is then. Who changes
-        it calls notify() after that, in whatever thread or process. `timeout`
-        is in seconds; other Python threads run meanwhile, and signals are
-        handled.
+        """Sleep while the word is `value`, and return what it is then. Who
+        changes it calls notify() after that, in whatever thread or process.
+        `timeout` is in seconds; other Python threads run meanwhile, and
+        signals are handled.
 
         TimeoutError if it is `value` still. ValueError if the word can't be
-        `value`, if the timeout is negative or no number, or when the region is
-        closed; FaultError when the page is lost.
+        `value`, if the timeout is negative or no number, or when the region
+        is closed; FaultError when the page is lost.
         """
     def notify(self, count: SupportsIndex | None = None) -> int:
-        """Wake at most `count` threads that wait for the word, in any process, or
-        all. Return how many, or 0 where the system doesn't tell.
+        """Wake at most `count` threads that wait for the word, in any process,
+        or all. Return how many, or 0 where the system doesn't tell.
 
         ValueError for a negative count or if the region is closed.
         """
@@ -964,11 +964,12 @@ class Ring:
     """A queue of records in shared memory, from any number of senders to any
     number of receivers, in all processes that map it.
 
-    A Region or a Slice of zeros becomes an empty ring; one that is a ring is
-    attached to. Each record is received once, in the order in which they
-    were sent. Whoever dies, at any moment, takes no record with him: one
-    that he had not sent is not there, and one that he had not received is
-    received by the next. Iterating receives for ever, also with async for.
+    A Region or a Slice of zeros becomes an empty ring; one that is a ring
+    is attached to. Each record is received once, in the order in which
+    they were sent. Whoever dies, at any moment, takes no record with him:
+    one that he had not sent is not there, and one that he had not
+    received is received by the next. Iterating receives for ever, also
+    with async for.
 
     ValueError if it is neither zero nor a ring, or of another size;
     io.UnsupportedOperation of another version or byte order; IndexError
@@ -1003,7 +1004,8 @@ class Ring:
     def send(self, data: Buffer, timeout: float | None = None) -> None:
         """Send a copy of `data`, any buffer, as one record. Waits for room for
         `timeout` seconds at most; other Python threads run meanwhile, and
-        signals are handled; if a handler raises, the record may have been sent.
+        signals are handled; if a handler raises, the record may have been
+        sent.
 
         TimeoutError; IndexError if it is longer than `longest`.
 
@@ -1024,7 +1026,8 @@ class Ring:
         steps as there is room for, and return how many were sent: fewer than
         all only if `timeout` seconds were not enough.
 
-        IndexError if one is longer than `longest`; then none is sent.
+        IndexError if one is longer than `longest`; then none is
+        sent.
 
         ValueError when the region is closed, TypeError if a byte of the
         ring is protected, FaultError if a page is lost.
@@ -1039,8 +1042,8 @@ class Ring:
         ring is protected, FaultError if a page is lost.
         """
     def try_recv(self) -> bytes | None:
-        """Receive the next record, as bytes, if there is one now, and nobody else
-        in the middle of a receive, else None.
+        """Receive the next record, as bytes, if there is one now, and nobody
+        else in the middle of a receive, else None.
 
         ValueError when the region is closed, TypeError if a byte of the
         ring is protected, FaultError if a page is lost.
@@ -1197,16 +1200,16 @@ class Windows:
         """Return an iterator over all lines of the file, each a Slice.
 
         A line ends with b'\\n', which `keepends` makes part of it, or with the
-        file. None is cut by the edge of a window: for one that is longer, as much
-        is mapped as it takes. A line's offset in the file is
+        file. None is cut by the edge of a window: for one that is longer, as
+        much is mapped as it takes. A line's offset in the file is
         `line.region.file_offset + line.offset`.
         """
     def seek(self, offset: SupportsIndex, /) -> None:
         """Let the next window begin at `offset` in the file."""
     def __reduce_ex__(self, protocol: SupportsIndex, /) -> Never: ...
     def close(self) -> None:
-        """Close the file. Windows and lines that somebody holds stay valid. Closing
-        twice is fine.
+        """Close the file. Windows and lines that somebody holds stay valid.
+        Closing twice is fine.
         """
     def __enter__(self) -> Self: ...
     def __exit__(
@@ -1226,9 +1229,10 @@ class Array(_Items[_T]):
     shape and strides. Every access is checked.
 
     What is assigned to a slice, or to [...] for all, is any buffer or
-    sequence of the same shape, or one value for all items. Where both are of one type and without gaps, the bytes are
-    copied directly; everything else is converted in memory of its own
-    first, so that a value that doesn't fit changes nothing.
+    sequence of the same shape, or one value for all items. Where both are
+    of one type and without gaps, the bytes are copied directly;
+    everything else is converted in memory of its own first, so that a
+    value that doesn't fit changes nothing.
     """
 
     def __class_getitem__(cls, item: Any, /) -> GenericAlias: ...
@@ -1275,8 +1279,8 @@ class Layout:
     @property
     def struct_format(self) -> str:
         """The format in the language of struct that unpacks a record to the same
-        values, except for texts, which keep the zero bytes that fill them up, and
-        for fields that repeat, each of whose items is a value.
+        values, except for texts, which keep the zero bytes that fill them up,
+        and for fields that repeat, each of whose items is a value.
 
         ValueError if there is none: for records in records, for types without
         a code, for fields in two byte orders or in another order than that of
@@ -1337,11 +1341,11 @@ class Record(Sequence[Any]):
 class Records(_Items[Any]):
     """Records of one layout over the bytes of a Region, without a copy.
 
-    Made by records() of a Region or Slice, and of fields that are records.
-    Items are Records in place, slices are Records again, and [name] is a
-    column; assign a tuple in the order of the layout, a dict or a Record,
-    and the latter two to a slice for all of its records. numpy.asarray() makes a
-    structured array of it, in place.
+    Made by records() of a Region or Slice, and of fields that are
+    records. Items are Records in place, slices are Records again, and
+    [name] is a column; assign a tuple in the order of the layout, a dict
+    or a Record, and the latter two to a slice for all of its records.
+    numpy.asarray() makes a structured array of it, in place.
     """
 
     def tolist(self) -> list[Any]:
@@ -1498,17 +1502,17 @@ def guard(enabled: bool | None = None) -> bool:
     installed later, such as faulthandler's.
     """
 def windows(file: _File, size: SupportsIndex, overlap: SupportsIndex = 0) -> Windows:
-    """Return an iterator over a file of any size, which yields a Slice for each
-    `size` bytes and maps no more than that.
+    """Return an iterator over a file of any size, which yields a Slice for
+    each `size` bytes and maps no more than that.
 
-    Each Slice but the first begins with the last `overlap` bytes of the one
-    before; `window.region.file_offset` is where in the file it begins. It is
-    read-only, and stays valid for as long as somebody holds it. The end is
-    that of the file as it is then, so what others append meanwhile comes,
-    too.
+    Each Slice but the first begins with the last `overlap` bytes of the
+    one before; `window.region.file_offset` is where in the file it
+    begins. It is read-only, and stays valid for as long as somebody holds
+    it. The end is that of the file as it is then, so what others append
+    meanwhile comes, too.
 
-    file as for open(). OSError as the system says; ValueError if `size` is 0
-    or not more than `overlap`.
+    file as for open(). OSError as the system says; ValueError if `size`
+    is 0 or not more than `overlap`.
     """
 def stats() -> dict[str, int]:
     """Return a dict of what this process has through mapped: `regions` that
