@@ -436,7 +436,7 @@ uint64_t mapped__now(void);
  * 32 bits are the number of the process; the highest of them is 0. 0: it can't
  * be told, and errno says why. mapped__process_identity (region_internal.h)
  * asks the cache first, which this fills and a fork empties. */
-uint64_t mapped__process_identity_slow(void);
+uint64_t mapped__process_identity_find(void);
 extern uint64_t mapped__process_identity_cache; /* 0: not known yet */
 
 /* Does a process with such an identity live? */

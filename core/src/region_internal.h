@@ -188,11 +188,11 @@ static inline bool mapped__mode_shares_writes(mapped_mode mode)
     return mode != MAPPED_MODE_READ && mode != MAPPED_MODE_COPY;
 }
 
-/* This process, as mapped__process_identity_slow knows it. */
+/* This process, as mapped__process_identity_find knows it. */
 static inline uint64_t mapped__process_identity(void)
 {
     uint64_t known = MAPPED__LOAD(&mapped__process_identity_cache);
-    return MAPPED__LIKELY(known != 0) ? known : mapped__process_identity_slow();
+    return MAPPED__LIKELY(known != 0) ? known : mapped__process_identity_find();
 }
 
 /* The region has got another length by a call of the user's. If refresh doesn't

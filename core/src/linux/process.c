@@ -62,7 +62,7 @@ static void watch_forks(void)
 
 /* Without a /proc that tells, the identity is the number alone. But for want of
  * a descriptor it is 0, as the next call may do better. */
-uint64_t mapped__process_identity_slow(void)
+uint64_t mapped__process_identity_find(void)
 {
     uint64_t none = 0;
     process_state state = {.start = 0};
@@ -105,7 +105,7 @@ bool mapped__process_lives(uint64_t identity)
         return false;
     snprintf(path, sizeof path, "/proc/%u/stat", (unsigned)number);
     bool is_known = MAPPED__LOAD(&mapped__process_identity_cache) != 0 ||
-                    mapped__process_identity_slow() != 0;
+                    mapped__process_identity_find() != 0;
     if (!is_known || !MAPPED__LOAD(&tells_starts) || !read_state(path, &state))
         return exists(number); /* again: it may just have ended */
     return !has_ended(&state) &&

@@ -17,7 +17,7 @@ static uint64_t identity_of(HANDLE process, DWORD number)
 
 uint64_t mapped__process_identity_cache;
 
-uint64_t mapped__process_identity_slow(void)
+uint64_t mapped__process_identity_find(void)
 {
     uint64_t found = identity_of(GetCurrentProcess(), GetCurrentProcessId());
     MAPPED__STORE(&mapped__process_identity_cache, found);
