@@ -224,8 +224,10 @@ mapped_status mapped__region_protect(mapped__region *self, size_t start,
     } else {
         mapped__region_free_old_mappings(self);
         set_trait(self, MAPPED__TRAIT_READONLY, true);
-        /* Can nobody be in the middle of a write, nor use a kept pointer? */
-        self->protects_pages = !self->wrapped && mapped__region_can_unmap(self);
+        /* Nobody can be in the middle of a write, nor use a kept pointer? They
+         * may be protected already, by a thread that was faster. */
+        if (!self->wrapped && mapped__region_can_unmap(self))
+            self->protects_pages = true;
         mapped__region_protect_pages(self);
     }
     mapped__region_unlock(self);

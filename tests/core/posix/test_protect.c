@@ -11,6 +11,8 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include "region_internal.h"
+
 #define NAME "protect"
 
 static size_t size_of_file(void)
@@ -428,11 +430,42 @@ static void test_protect_pages(void)
     CHECK_INT(scratch_child(stray_write_where_it_was), SIGSEGV);
 }
 
+/* Takes the place of another thread while this one waits for the lock: lets go
+ * of the lock, protects the region and gives it another user. */
+static mapped_region *awaited;
+
+static void *protect_first(void)
+{
+    mapped_region_on_wait((mapped_wait_hooks){NULL, NULL});
+    mapped__region_unlock(mapped__region_of(awaited));
+    CHECK_STATUS(protect(mapped_region_slice(awaited), NULL), MAPPED_OK);
+    mapped_region_acquire(awaited);
+    return NULL;
+}
+
+/* The second of two threads that protect a region found that it is shared by
+ * then, and noted that the system doesn't protect its pages. So the end of the
+ * protection left them so, and the next write ended the process. */
+static void test_protect_twice_at_once(void)
+{
+    awaited = make_memory();
+    CHECK_STATUS(mapped__region_lock(mapped__region_of(awaited), "test", NULL),
+                 MAPPED_OK);
+    mapped_region_on_wait((mapped_wait_hooks){protect_first, NULL});
+    CHECK_STATUS(protect(mapped_region_slice(awaited), NULL), MAPPED_OK);
+    check_refuses_writes(awaited);
+    CHECK_STATUS(unprotect(awaited), MAPPED_OK);
+    check_writes(awaited);
+    mapped_region_release(awaited);
+    mapped_region_release(awaited);
+}
+
 int main(void)
 {
     RUN(test_protect_then_resize);
     RUN(test_protect_then_recover);
     RUN(test_protect_twice);
+    RUN(test_protect_twice_at_once);
     RUN(test_protect_while_exported);
     RUN(test_protect_some_bytes);
     RUN(test_protect_all_but_some_bytes);
