@@ -258,7 +258,8 @@ void mapped_region_release(mapped_region *region)
     if (references != 1)
         return;
     assert(!mapped__region_is_locked(self));
-    if (mapped__region_lock(self, "close", NULL) == MAPPED_OK) {
+    if (!mapped_region_closed(region) &&
+        mapped__region_lock(self, "close", NULL) == MAPPED_OK) {
         end_access(self);
         mapped__region_unlock_closed(self);
     }
