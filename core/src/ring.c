@@ -212,9 +212,9 @@ static mapped_status format(const mapped_ring *ring, mapped_error *error)
             return format_locked(ring, &mutex, error);
         if (status != MAPPED_TIMEOUT)
             return status;
-        if (mapped__now() >= end)
-            return refuse_content(error);
         status = read_header(ring, &is_formatted, error);
+        if (status == MAPPED_OK && !is_formatted && mapped__now() >= end)
+            return refuse_content(error);
     }
     return status;
 }
