@@ -4,7 +4,7 @@
  *
  * What a lost page read as is never written anywhere. So a copy from a slice to
  * a slice can't be one memmove: copy_plain copies as much as it can through
- * registers (wide.h), and copy_pieces the rest through a buffer. */
+ * registers (wide.h), and copy_few and copy_pieces the rest through buffers. */
 #include <mapped/bulk.h>
 
 #include <string.h>
@@ -150,24 +150,15 @@ static bool may_overlap(mapped_slice to, size_t offset, mapped_slice from)
     return behind < from.length || 0 - behind < from.length;
 }
 
-/* The first of n bytes to write, or NULL if they are not plain memory. */
-static unsigned char *plain_target(mapped_slice to, size_t offset, size_t n)
-{
-    return mapped__slice_is_writable(to, offset, n)
-               ? mapped__slice_first(to) + offset
-               : NULL;
-}
-
-/* Copies as long as both are plain memory that doesn't overlap, and no page of
- * either region is lost. Returns how many bytes; copy_rest does the others. */
+/* Copies a block or more, as long as both are plain memory that doesn't
+ * overlap, and no page of either region is lost. Returns how many bytes;
+ * copy_rest does the others. */
 static inline size_t copy_plain(mapped_slice to, size_t offset,
                                 mapped_slice from)
 {
     const size_t n = from.length;
-    if (n < MAPPED__COPY_BLOCK)
-        return 0;
     const unsigned char *source = mapped_slice_try_enter(from, 0, n);
-    unsigned char *target = plain_target(to, offset, n);
+    unsigned char *target = mapped_slice_try_enter_write(to, offset, n);
     if (source == NULL || target == NULL || may_overlap(to, offset, from))
         return 0;
     const uint32_t *state = &from.region->state_;
@@ -193,10 +184,34 @@ static MAPPED__NOINLINE mapped_status copy_rest(mapped_slice to, size_t offset,
     return mapped__region_report(to.region, "copy", status, error);
 }
 
+/* Copies less than a block. All bytes are loaded and checked before the first
+ * is stored, so the two may overlap. */
+static MAPPED__NOINLINE mapped_status copy_few(mapped_slice to, size_t offset,
+                                               mapped_slice from,
+                                               mapped_error *error)
+{
+    unsigned char few[MAPPED__COPY_BLOCK - 1];
+    const size_t n = from.length;
+    const unsigned char *source = mapped_slice_try_enter(from, 0, n);
+    unsigned char *target = mapped_slice_try_enter_write(to, offset, n);
+    if (source == NULL || target == NULL)
+        return copy_rest(to, offset, from, 0, error);
+    memcpy(few, source, n);
+    if (!mapped_slice_try_leave(from))
+        return copy_rest(to, offset, from, 0, error);
+    memcpy(target, few, n);
+    mapped_status status = mapped_slice_leave(to, offset, n, error);
+    return mapped__region_report(to.region, "copy", status, error);
+}
+
 mapped_status mapped_copy(mapped_slice to, size_t offset, mapped_slice from,
                           mapped_error *error)
 {
-    const size_t copied = copy_plain(to, offset, from);
+    size_t copied = 0;
+    if (from.length >= MAPPED__COPY_BLOCK)
+        copied = copy_plain(to, offset, from);
+    else if (from.length > 0)
+        return copy_few(to, offset, from, error);
     if (MAPPED__LIKELY(copied > 0 && copied == from.length))
         return MAPPED_OK;
     return copy_rest(to, offset, from, copied, error);

@@ -225,6 +225,28 @@ static void test_bulk_copy_overlapping_does_not_smear(void)
     mapped_region_release(region);
 }
 
+/* A copy of less than a block, of a block and of several take three ways. */
+static void test_bulk_copy_overlapping_of_any_size_does_not_smear(void)
+{
+    enum {
+        MAX = 600
+    };
+    static unsigned char data[MAX + 40], expected[MAX + 40];
+    mapped_region *region = memory_wrap(data, sizeof data, false);
+    for (size_t n = 0; n <= MAX; n++)
+        for (size_t to = 0; to <= 40; to += 5) {
+            for (size_t i = 0; i < sizeof data; i++)
+                data[i] = (unsigned char)(i * 7 + n);
+            memcpy(expected, data, sizeof data);
+            memmove(expected + to, expected + 20, n);
+            CHECK_STATUS(mapped_copy(mapped_region_slice(region), to,
+                                     memory_slice(region, 20, n), NULL),
+                         MAPPED_OK);
+            CHECK_BYTES(data, expected, sizeof data);
+        }
+    mapped_region_release(region);
+}
+
 /* Two regions share the same bytes. The core finds the overlap by comparing
  * addresses. */
 static void test_bulk_copy_overlapping_wraps_does_not_smear(void)
@@ -346,6 +368,7 @@ int main(void)
     RUN(test_bulk_fill_stays_inside);
     RUN(test_bulk_move_overlapping_does_not_smear);
     RUN(test_bulk_copy_overlapping_does_not_smear);
+    RUN(test_bulk_copy_overlapping_of_any_size_does_not_smear);
     RUN(test_bulk_copy_overlapping_wraps_does_not_smear);
     RUN(test_bulk_copy_between_regions);
     RUN(test_bulk_compare_orders_as_strings_do);

@@ -162,10 +162,32 @@ static void test_descriptor_of_shared_memory_may_overlap(void)
     mapped_region_release(first);
 }
 
+/* Where a page of the target is lost already, a copy of few bytes must not be
+ * made once more: it would read what it has written. */
+static void test_descriptor_of_a_cut_file_is_copied_to_once(void)
+{
+    const size_t page = scratch_page();
+    const char *path = scratch_file("file", 2 * page);
+    mapped_region *first = scratch_open(path, MAPPED_MODE_READ_WRITE, NULL);
+    mapped_region *second = scratch_open(path, MAPPED_MODE_READ, NULL);
+    uint8_t byte;
+    CHECK_INT(truncate(path, (off_t)page), 0);
+    CHECK_STATUS(mapped_get_u8(mapped_region_slice(first), page, &byte, NULL),
+                 MAPPED_FAULT);
+    CHECK_STATUS(mapped_copy(mapped_region_slice(first), 10,
+                             (mapped_slice){second, 0, 100, 0}, NULL),
+                 MAPPED_OK);
+    for (size_t i = 0; i < 100; i++)
+        CHECK_UINT(scratch_get(second, 10 + i), scratch_byte(i));
+    mapped_region_release(second);
+    mapped_region_release(first);
+}
+
 int main(void)
 {
     RUN(test_descriptor_that_is_none);
     RUN(test_descriptor_of_shared_memory_may_overlap);
+    RUN(test_descriptor_of_a_cut_file_is_copied_to_once);
     RUN(test_descriptor_of_the_wrong_kind);
     RUN(test_descriptor_exclusive_is_refused);
     RUN(test_descriptor_readonly_is_refused_for_writing);
