@@ -279,6 +279,7 @@ static void test_mutex_is_not_taken_for_want_of_a_descriptor(void)
     pid_t child = scratch_begin_child(lock_and_stay);
     while (MAPPED__LOAD_ACQUIRE(&words()[1]) == 0)
         scratch_pause();
+    CHECK(mapped__process_identity() != 0); /* this takes a descriptor, once */
     getrlimit(RLIMIT_NOFILE, &before);
     none = before;
     none.rlim_cur = 0;
