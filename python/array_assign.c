@@ -66,8 +66,8 @@ static int assign_element(const Array *array, size_t offset, PyObject *object)
 }
 
 /* Returns the element of a format in the language of struct, or NULL if it
- * isn't one code without a count but 1. A text of one byte is a char, as NumPy
- * calls it. */
+ * isn't one code without a count but 1, and without pads. A text of one byte is
+ * a char, as NumPy calls it. */
 static const mapped_element *element_of_format(const char *format)
 {
     size_t bytes, length = strlen(format);
@@ -87,7 +87,7 @@ static const mapped_element *element_of_format(const char *format)
         return NULL;
     const mapped_item *item = &fields->fields[0].item;
     bool is_single = item->count == 1 && item->kind != MAPPED_ITEM_PASCAL;
-    return is_single ? item->element : NULL;
+    return is_single && item->size == fields->size ? item->element : NULL;
 }
 
 const mapped_element *buffer_element(const Py_buffer *buffer)

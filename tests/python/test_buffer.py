@@ -269,3 +269,15 @@ def test_struct_and_hashlib_take_it(region):
     assert int.from_bytes(region[:4], "big") == int.from_bytes(data[:4], "big")
     assert b"".join([region[:2], region[2:4]]) == data[:4]
     assert bytearray(region) == data
+
+
+def test_pads_in_a_format_count(region):
+    """The struct of "Bx" has two bytes, so items of one byte aren't that."""
+    source = memoryview(bytes(64))
+    make_view = ctypes.pythonapi.PyMemoryView_FromBuffer
+    make_view.restype = ctypes.py_object
+    with Export(source, INDIRECT | FORMAT) as buffer:
+        for code, is_known in ((b" 1B", True), (b"1Bx", False)):
+            buffer.format = code
+            items = make_view(ctypes.byref(buffer))
+            assert (mapped.anonymous(64) == items) == is_known
