@@ -357,7 +357,8 @@ class mmap(_mapped.Mmap):
     def _advise(self, memory, option):
         if option == _MADV_REMOVE and not self._is_private:
             memory.discard()
-        elif option == _MADV_DONTNEED and self._is_private:
+        elif (option == _MADV_DONTNEED and self._is_private
+              and not memory.readonly):  # else no byte was changed
             if self._is_file:
                 memory.revert()
             else:

@@ -193,7 +193,7 @@ def test_what_no_machine_can_address_overflows_alike(call):
 @pytest.mark.parametrize("source", [
     array.array("H", [1, 2, 3, 4]), memoryview(b"abcdefgh").cast("I"),
     ours.mmap(-1, 8), mapped.wrap(bytearray(b"ABCDEFGH")).cast("Q")])
-def test_bytes_of_any_items_go_to_a_slice_with_a_step(source):
+def test_expected_any_items_go_to_a_slice_with_a_step(source):
     for module in standard, ours:
         m = module.mmap(-1, 20)
         m[:16:2] = source
@@ -407,6 +407,15 @@ def test_dontneed_does_what_the_system_does(path, content):
     shared[:2] = b"ab"
     shared.madvise(ours.MADV_DONTNEED)
     assert shared[:2] == b"ab"
+
+
+def test_dontneed_of_memory_that_is_only_read(path, content):
+    with open(path, "rb") as file:
+        of_file = ours.mmap(file.fileno(), 0, ours.MAP_PRIVATE, ours.PROT_READ)
+    of_none = ours.mmap(-1, 2 * PAGE, ours.MAP_PRIVATE, ours.PROT_READ)
+    for m, expected in (of_file, content), (of_none, bytes(2 * PAGE)):
+        m.madvise(ours.MADV_DONTNEED)
+        assert m[:] == expected
 
 
 def test_names_are_those_of_the_standard_module():
