@@ -163,15 +163,15 @@ static int store_all(State *state, const Format *format,
     return 0;
 }
 
-/* Writes where that takes no call. Returns false if write_all has to decide;
- * the bytes may be written then, which it does again. */
+/* Writes few bytes where that takes no call. Returns false if write_all has to
+ * decide; the bytes may be written then, which it does again. */
 static inline bool try_write(PyObject *self, Py_ssize_t offset,
                              const unsigned char *from, size_t size)
 {
     mapped_slice span = view_span(self);
-    unsigned char *p =
-        offset < 0 ? NULL
-                   : mapped_slice_try_enter_write(span, (size_t)offset, size);
+    unsigned char *p = NULL;
+    if (offset >= 0 && size <= STACK_BYTES)
+        p = mapped_slice_try_enter_write(span, (size_t)offset, size);
     if (p == NULL)
         return false;
     copy_short(p, from, size);
