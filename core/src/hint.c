@@ -49,8 +49,7 @@ static mapped_hint hint_by_rule(const mapped_error *error)
     return MAPPED_HINT_NONE;
 }
 
-/* A private copy has no length of its own, no flush, and nobody to share with.
- */
+/* A private copy keeps its length, has no flush, and nobody to share with. */
 static bool needs_file(const char *operation)
 {
     static const char *const names[] = {"append",  "resize", "flush",
@@ -79,7 +78,7 @@ static mapped_hint hint_readonly(const mapped_error *error,
                                         : MAPPED_HINT_OPEN_WRITABLE_OR_COPY;
 }
 
-static bool is_growth(const char *operation)
+static bool changes_length(const char *operation)
 {
     return is_same(operation, "append") || is_same(operation, "resize");
 }
@@ -95,8 +94,8 @@ mapped_hint mapped_error_hint(const mapped_error *error,
 {
     if (error->status == MAPPED_READONLY)
         return hint_readonly(error, slice);
-    if (error->status == MAPPED_UNSUPPORTED && is_growth(error->operation))
-        return is_copy(slice) ? MAPPED_HINT_GROW_COPY : MAPPED_HINT_NONE;
+    if (error->status == MAPPED_UNSUPPORTED && changes_length(error->operation))
+        return is_copy(slice) ? MAPPED_HINT_COPY_LENGTH : MAPPED_HINT_NONE;
     if (error->status == MAPPED_BUSY) /* length: the number of exports */
         return error->length > 0 ? MAPPED_HINT_END_EXPORTS : MAPPED_HINT_NONE;
     if (error->status == MAPPED_SYSTEM && error->os_error == EPERM &&

@@ -451,8 +451,8 @@ local mistakes = {
       .. '"r+")' },
   { "appending to a private copy",
     function() return assert(copy:append("x")) end,
-    'PATH: append: not supported here (what is opened with "c" can\'t '
-      .. 'get longer: open with "r+")' },
+    'PATH: append: not supported here (what is opened with "c" keeps '
+      .. 'its length: open with "r+")' },
   { "growing past the reserve", function() return reserved:resize(100) end,
     "resize: longer than the reserve: invalid argument: offset 0, "
       .. "length 100, limit 16" },

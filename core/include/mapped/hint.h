@@ -22,8 +22,8 @@ MAPPED_BEGIN
     X(READONLY_WRAPPED, "the memory was wrapped to read only")               \
     X(UNPROTECT, "it is protected: protect(\"r+\") ends that")               \
     X(GROW_FILE, "modes \"r+\" and \"a+\" make the file longer")             \
-    X(GROW_COPY, "what is opened with \"c\" can't get longer: open with "    \
-                 "\"r+\"")                                                   \
+    X(COPY_LENGTH,                                                           \
+      "what is opened with \"c\" keeps its length: open with \"r+\"")        \
     X(NO_FILE, "the memory is no file")                                      \
     X(NO_DESCRIPTOR,                                                         \
       "mode \"r+\" holds a descriptor, and so does shared memory")           \

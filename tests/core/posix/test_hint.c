@@ -115,7 +115,7 @@ static void test_hint_what_memory_is_not(void)
     all = mapped_region_slice(copy);
     CHECK_STATUS(mapped_region_resize(copy, 2 * LENGTH, &error),
                  MAPPED_UNSUPPORTED);
-    check_hint(&all, MAPPED_HINT_GROW_COPY);
+    check_hint(&all, MAPPED_HINT_COPY_LENGTH);
     check_hint(NULL, MAPPED_HINT_NONE);
     mapped_region_release(copy);
 }
