@@ -117,9 +117,12 @@ static void check_record(lua_State *L, size_t i)
 static void push_records(lua_State *L, const mlua_ring *self, outgoing *batch)
 {
     mapped_ring_data *records;
-    size_t i;
+    size_t bytes = 0, i;
+    /* A list with holes may have any length. */
+    if (!mapped_multiply_size(batch->count, sizeof *records, &bytes))
+        luaL_argerror(L, 2, "too many records");
     lua_createtable(L, batch->count < INT_MAX ? (int)batch->count : 0, 0);
-    records = lua_newuserdatauv(L, batch->count * sizeof *records, 0);
+    records = lua_newuserdatauv(L, bytes, 0);
     batch->records = records;
     for (i = 0; i < batch->count; i++) {
         mlua_data data;

@@ -134,6 +134,22 @@ describe("a ring", function()
     assert.is_true(ring:send(("x"):rep(504), 0))
   end)
 
+  -- The border that # finds may be 2^60; the memory for as many records has a
+  -- size of 0, modulo 2^64.
+  it("takes no list whose holes make it longer than memory", function()
+    local source = { 'return { "1", "2", "3", "4", [5] = "5"' }
+    for i = 3, 60 do
+      source[#source + 1] = (", [0x1p%d] = 'x'"):format(i)
+    end
+    source[#source + 1] = " }"
+    local list = assert((rawget(_G, "loadstring") or load)(table.concat(source)))()
+    local ring = new()
+    assert.matches(#list == 2 ^ 60 and "bad argument #2 .*too many records"
+                     or "bad argument #2 .*record %d+: string.*expected, got nil",
+                   failure(ring.send_many, ring, list))
+    assert.equal(0, ring:used())
+  end)
+
   it("gives records back as they were, in order", function()
     local ring = new()
     local region = support.region_of("region")
