@@ -99,13 +99,13 @@ void mlua_push_value(lua_State *L, const mapped_element *element,
                      mapped_value value);
 
 /* value.c: pushes the value of an element at `p`, plain memory. Returns false
- * and pushes nothing for an integer of more than 8 bytes whose value has more.
- * Only a `char` allocates. */
+ * and pushes nothing for an integer of more than 8 bytes whose value has more;
+ * and, in a Lua without integers, for one beyond 2^53. So only a `char`
+ * allocates, and whoever pushes none can go on with `p`. */
 bool mlua_try_push_rare(lua_State *L, const mapped_element *element,
                         const void *p);
 
-/* The same; the most common elements are inline. In a Lua without integers it
- * also returns false for one of 8 bytes that no double is equal to. */
+/* The same; the most common elements are inline. */
 MAPPED__INLINE bool
 mlua_try_push_at(lua_State *L, const mapped_element *element, const void *p)
 {

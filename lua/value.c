@@ -41,6 +41,10 @@ bool mlua_try_push_rare(lua_State *L, const mapped_element *element,
     mapped_value value;
     if (element->load(element, p, &value) != MAPPED_OK)
         return false;
+    if (element->kind == MAPPED_KIND_SIGNED ||
+        element->kind == MAPPED_KIND_UNSIGNED)
+        return mlua_push_exact(L, value.u,
+                               element->kind == MAPPED_KIND_UNSIGNED);
     mlua_push_value(L, element, value);
     return true;
 }
@@ -158,6 +162,17 @@ static void push_table(lua_State *L, const mapped_fields *fields,
     }
 }
 
+/* Pushes the value of any element. */
+static void push_element_copy(lua_State *L, const mapped_element *element,
+                              const unsigned char *p)
+{
+    mapped_value value;
+    if (element->load(element, p, &value) != MAPPED_OK)
+        luaL_error(L, "%d-byte integer does not fit into Lua Integer",
+                   (int)element->size);
+    mlua_push_value(L, element, value);
+}
+
 void mlua_push_copy(lua_State *L, const mapped_item *item,
                     const unsigned char *p)
 {
@@ -165,12 +180,8 @@ void mlua_push_copy(lua_State *L, const mapped_item *item,
     const char *text;
     switch ((mapped_item_kind)item->kind) {
     case MAPPED_ITEM_ELEMENT:
-        /* In a Lua without integers the first leaves a 64-bit integer that is
-         * no double to the second. */
-        if (!mlua_try_push_at(L, item->element, p) &&
-            !mlua_try_push_rare(L, item->element, p))
-            luaL_error(L, "%d-byte integer does not fit into Lua Integer",
-                       (int)item->size);
+        if (!mlua_try_push_at(L, item->element, p))
+            push_element_copy(L, item->element, p);
         break;
     case MAPPED_ITEM_ELEMENTS:
     case MAPPED_ITEM_RECORDS:

@@ -13,6 +13,18 @@ local function digits(value)
   return (tostring(value):gsub("U?LL$", ""))
 end
 
+-- Makes garbage whose finalizer closes the region.
+local function close_when_collected(region)
+  local function close()
+    region:close()
+  end
+  if newproxy then -- luacheck: ignore 113
+    getmetatable(newproxy(true)).__gc = close -- luacheck: ignore 113
+  else
+    setmetatable({}, { __gc = close })
+  end
+end
+
 describe("64-bit integers", function()
   it("are numbers up to 2^53", function()
     local region = mapped.anonymous(8)
@@ -30,6 +42,31 @@ describe("64-bit integers", function()
                  digits(region:get("<I8", 1)))
     assert.equal(HAS_INTEGERS and "number" or _G.jit and "cdata" or "string",
                  type(region:get("<i8", 1)))
+  end)
+
+  -- To make one may collect garbage, which the rest of an access must survive.
+  it("may close their region on the way out", function()
+    if HAS_INTEGERS then
+      return -- nothing is made
+    end
+    local format = (">i8"):rep(8)
+    local before = { collectgarbage("setpause", 1),
+                     collectgarbage("setstepmul", 10000) }
+    for _ = 1, support.rounds(20) do
+      local region = support.region_of(("\127"):rep(4096))
+      local expected = { region:unpack(format) }
+      close_when_collected(region)
+      for _ = 1, 5 do
+        local results = { pcall(region.unpack, region, format, 2048) }
+        if results[1] then
+          assert.equal(tostring(expected[8]), tostring(results[9]))
+        else
+          assert.matches("closed region", results[2])
+        end
+      end
+    end
+    collectgarbage("setpause", before[1])
+    collectgarbage("setstepmul", before[2])
   end)
 
   it("are the same after each way in and out", function()
