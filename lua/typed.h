@@ -72,15 +72,15 @@ const mapped_slice *mlua_check_full_self_slow(lua_State *L,
                                               int max_count);
 
 /* Like mlua_check_self, which leaves a metatable on the stack, too, and quicker
- * where all arguments are given: then, and only then, the metatable lies at
- * `max_count` + 1, so looking for it there also counts the arguments. */
+ * where all arguments are given. The metatable is looked at on top, where it
+ * has just been pushed: at any other index it may be an argument. */
 MAPPED__INLINE const mapped_slice *mlua_check_full_self(lua_State *L,
                                                         int max_count)
 {
     const mapped_slice *self = mlua_push_metatable(L, 1);
-    const void *found = lua_topointer(L, max_count + 1); /* NULL: nothing */
+    const void *found = lua_topointer(L, -1);
     if (MAPPED__LIKELY(
-            self != NULL && found != NULL &&
+            self != NULL && lua_gettop(L) == max_count + 1 &&
             (found == MAPPED__LOAD(&mlua_first_metatables[MLUA_REGION]) ||
              found == MAPPED__LOAD(&mlua_first_metatables[MLUA_SLICE]))))
         return self;

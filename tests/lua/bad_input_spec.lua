@@ -489,6 +489,17 @@ describe("the metatable", function()
     assert.has_error(function() setmetatable(region, {}) end)
   end)
 
+  -- A light userdata of the metatable's address would do the same.
+  it("take no object of another library for a view, whatever is behind it", function()
+    local region = mapped.anonymous(16)
+    local file = assert(io.tmpfile())
+    for _, method in ipairs { "get", "unpack" } do
+      assert.matches("bad argument #1", failure(region[method], file, "b", 1,
+                                                debug.getmetatable(region)))
+    end
+    file:close()
+  end)
+
   it("survives what the debug library can do with it", function()
     local region = mapped.anonymous(8)
     for _, object in ipairs { region, region:sub(1), region:cast("B") } do
