@@ -1,17 +1,22 @@
 /* Unpacks and packs the values of fields one by one.
  *
- * A cursor stands before a value: it is a position in the slice, a field and,
- * of a spread field, how many of its elements are behind the cursor. From one
- * value to the next there are
+ * A cursor stands before a value: it is a position in the slice, a field, and
+ * how many values of that field are behind the cursor (a spread field, like 3i,
+ * gives several). From the start of one value to that of the next there are
  *
- *  - the padding before a field: bytes up to a multiple of its alignment;
- *  - the bytes of the value, whose number may depend on the data;
- *  - the gap after a field of a `struct` format, up to the next field.
+ * - the bytes of the value, whose number may depend on the data;
+ * - the *gap* after a field of a `struct` format, up to the next field: pads of
+ *   that language aren't fields, only distances;
+ * - in a `string.pack` format *pads*, fields without a value ('x', 'X');
+ * - the *padding* before a field, up to a multiple of its alignment.
  *
  * Three walks add these up: mapped_fields_next without any data,
  * mapped_fields_unpack with the lengths that are stored in the slice, and
  * mapped_fields_pack with those of the values to pack. A length in the slice is
- * read once, and refused if it leads out of the slice. */
+ * read once, and refused if it leads out of the slice.
+ *
+ * A `string.pack` format with a mistake may end in a WRONG field; its error
+ * comes when a walk reaches it, as in string.pack. */
 #include "fields_internal.h"
 
 #include <string.h>
@@ -28,15 +33,22 @@ const mapped_field *mapped_fields_at(const mapped_fields *fields,
                                          : NULL;
 }
 
-/* Returns the bytes between the cursor and the field at it. Only the first
- * field of a `struct` format can have an offset that the cursor hasn't. */
+/* `multiple` is a power of two. */
+static size_t bytes_to_multiple(size_t offset, size_t multiple)
+{
+    return -offset & (multiple - 1);
+}
+
+/* Returns the bytes between the cursor and the field at it. A cursor in a
+ * `struct` format stands at its field, as the gap before has been passed; but
+ * the first field has none before it, and may follow pads. */
 static size_t padding_before(const mapped_cursor *cursor,
                              const mapped_field *field)
 {
     if (cursor->done > 0)
         return 0;
     if (field->align > 1)
-        return -cursor->offset & (field->align - 1u);
+        return bytes_to_multiple(cursor->offset, field->align);
     return cursor->field == 0 ? field->offset : 0;
 }
 
@@ -47,8 +59,9 @@ static bool is_last_value(const mapped_cursor *cursor,
     return !field->spread || cursor->done + 1 == field->item.count;
 }
 
-/* Returns the bytes between the value at the cursor and the next one, or the
- * end of the fields. Where distances depend on the data there are none. */
+/* Returns the bytes between the end of the value at the cursor and the next
+ * field, or the end of the format. Where these depend on the data there are
+ * none: only pads and padding. */
 static size_t gap_after(const mapped_fields *fields,
                         const mapped_cursor *cursor, const mapped_field *field)
 {
@@ -59,9 +72,16 @@ static size_t gap_after(const mapped_fields *fields,
     return next - field->offset - field->item.size;
 }
 
-/* Returns the bytes of one value of the field, without those that a value of
- * variable length adds. */
-static size_t value_size(const mapped_field *field)
+/* Is each value a number: the field's only one, or one of a spread field? */
+static bool is_number(const mapped_item *item)
+{
+    return item->kind == MAPPED_ITEM_ELEMENT ||
+           item->kind == MAPPED_ITEM_ELEMENTS;
+}
+
+/* Returns the bytes of one value of the field that don't depend on the data: of
+ * COUNTED those of the length, of ZERO none. */
+static size_t fixed_size(const mapped_field *field)
 {
     if (field->item.kind == MAPPED_ITEM_ELEMENTS)
         return field->item.element->size;
@@ -104,12 +124,13 @@ bool mapped_fields_next(const mapped_fields *fields, mapped_cursor *cursor,
         return false;
     value->field = field;
     value->offset = cursor->offset;
-    pass_value(field, value_size(field) + gap_after(fields, cursor, field),
+    pass_value(field, fixed_size(field) + gap_after(fields, cursor, field),
                cursor);
     return true;
 }
 
-static mapped_status wrong(const mapped_field *field, mapped_error *error)
+static mapped_status report_mistake(const mapped_field *field,
+                                    mapped_error *error)
 {
     return mapped__format_wrong(error, (mapped_format_reason)field->reason,
                                 field->source_at, field->item.count);
@@ -123,7 +144,8 @@ static inline mapped_status check_range(mapped_slice slice, size_t offset,
     return mapped_slice_sub(slice, offset, n, &range, error);
 }
 
-/* The length takes `*size` bytes, and the value's bytes follow it. */
+/* Reads the length, and finds the value's bytes after it. `*size` as in
+ * unpack_value. */
 static mapped_status locate_counted(mapped_slice slice,
                                     mapped_field_value *value, size_t *size,
                                     mapped_error *error)
@@ -170,7 +192,8 @@ static mapped_status locate_zero(mapped_slice slice, mapped_field_value *value,
     return MAPPED_OK;
 }
 
-/* Only the first byte of the item tells where the value's bytes are. */
+/* The first byte of the item is the length of the bytes after it. It is all
+ * that mapped_item_load_bytes looks at, so it gets no more. */
 static mapped_status locate_pascal(mapped_slice slice,
                                    mapped_field_value *value,
                                    mapped_error *error)
@@ -185,9 +208,9 @@ static mapped_status locate_pascal(mapped_slice slice,
     return status;
 }
 
-/* Loads a number at `value->offset`, or finds where the bytes of a value are.
- * `*size` is what the value takes without the data that its length depends on;
- * this makes it what the value takes. */
+/* Loads the number at `value->offset`, or finds out where the value's bytes
+ * begin and how many they are. `*size` in: its fixed_size; out: all bytes that
+ * the value takes, with its length or zero byte. */
 static mapped_status unpack_value(mapped_slice slice, mapped_field_value *value,
                                   size_t *size, mapped_error *error)
 {
@@ -204,7 +227,7 @@ static mapped_status unpack_value(mapped_slice slice, mapped_field_value *value,
     case MAPPED_ITEM_PASCAL:
         return locate_pascal(slice, value, error);
     case MAPPED_ITEM_WRONG:
-        return wrong(field, error);
+        return report_mistake(field, error);
     default: /* bytes or a pad: unpack_next has checked the range */
         value->length = *size;
         return MAPPED_OK;
@@ -219,11 +242,11 @@ static mapped_status unpack_next(const mapped_fields *fields,
 {
     const mapped_field *field = mapped_fields_at(fields, cursor);
     size_t padding = padding_before(cursor, field);
-    size_t size = value_size(field), gap = gap_after(fields, cursor, field);
+    size_t size = fixed_size(field), gap = gap_after(fields, cursor, field);
     mapped_field_value *value = &values->values[values->count];
     mapped_status status = MAPPED_OK;
-    /* mapped_get will check the range of a number. */
-    if (padding + gap > 0 || field->item.kind > MAPPED_ITEM_ELEMENTS)
+    /* For a number alone mapped_get does this. */
+    if (padding + gap > 0 || !is_number(&field->item))
         status =
             check_range(slice, cursor->offset, padding + size + gap, error);
     if (status != MAPPED_OK)
@@ -239,6 +262,7 @@ static mapped_status unpack_next(const mapped_fields *fields,
     return MAPPED_OK;
 }
 
+/* Goes on at the cursor, with as many values as there is room for. */
 static mapped_status unpack(const mapped_fields *fields, mapped_slice slice,
                             mapped_cursor *cursor, mapped_field_values *values,
                             mapped_error *error)
@@ -246,7 +270,7 @@ static mapped_status unpack(const mapped_fields *fields, mapped_slice slice,
     mapped_status status = MAPPED_OK;
     if (fields->named)
         return mapped_error_set(error, MAPPED_ARGUMENT, "unpack");
-    if (fields->count == 0) {
+    if (fields->count == 0) { /* empty, or pads alone: "4x" of `struct` */
         status = check_range(slice, cursor->offset, fields->size, error);
         cursor->offset += status == MAPPED_OK ? fields->size : 0;
     }
@@ -308,7 +332,7 @@ mapped_status mapped_field_check(const mapped_field_value *value,
             return refuse(value, MAPPED_VALUE, error);
         return MAPPED_OK;
     case MAPPED_ITEM_WRONG:
-        return wrong(value->field, error);
+        return report_mistake(value->field, error);
     case MAPPED_ITEM_PASCAL:
         if (max_length > 0)
             max_length--; /* one byte is the length */
@@ -321,35 +345,46 @@ mapped_status mapped_field_check(const mapped_field_value *value,
     return MAPPED_OK;
 }
 
-/* A pack that is under way. It walks over all values twice: first it checks and
- * measures them, then it stores them. */
+/* A pack that is under way. It walks over all values twice, each time from the
+ * first field: first it checks and measures them, then it stores them. Unlike
+ * unpack, which goes on in the middle, it takes only the offset of the caller's
+ * cursor. */
 typedef struct packer {
     const mapped_fields *fields;
     mapped_slice slice;
     mapped_cursor at;
-    bool store;
+    bool is_storing;
     mapped_error *error;
 } packer;
 
 static mapped_status store_zeros(const packer *self, size_t offset, size_t n)
 {
-    mapped_slice gap;
+    mapped_slice zeros;
     mapped_status status =
-        mapped_slice_sub(self->slice, offset, n, &gap, self->error);
-    return status == MAPPED_OK && n > 0 ? mapped_fill(gap, 0, self->error)
+        mapped_slice_sub(self->slice, offset, n, &zeros, self->error);
+    return status == MAPPED_OK && n > 0 ? mapped_fill(zeros, 0, self->error)
                                         : status;
 }
 
-/* Stores zeros from `offset` to the cursor, in the walk that stores. Registers
- * of a device are left as they are. */
-static mapped_status store_gap(const packer *self, size_t offset)
+/* In the walk that stores, stores zeros between the end of the last value and
+ * the cursor: in gap, pads and padding. Registers of a device are left as they
+ * are. */
+static mapped_status zero_between(const packer *self, size_t end_of_last)
 {
-    if (!self->store || mapped__is_device(self->slice.region))
+    if (!self->is_storing || mapped__is_device(self->slice.region))
         return MAPPED_OK;
-    return store_zeros(self, offset, self->at.offset - offset);
+    size_t between = self->at.offset - end_of_last;
+    return store_zeros(self, end_of_last, between);
 }
 
-/* Stores a number; or bytes, after their length if the item has one, and then
+/* Does a length precede the bytes? Not in "0p", which is no byte at all. */
+static bool has_length(const mapped_item *item)
+{
+    return item->kind == MAPPED_ITEM_COUNTED ||
+           (item->kind == MAPPED_ITEM_PASCAL && item->size > 0);
+}
+
+/* Stores a number; or bytes, after their length if they have one, and then
  * zeros up to `size`. */
 static mapped_status store_value(const packer *self,
                                  const mapped_field_value *value, size_t size)
@@ -359,13 +394,12 @@ static mapped_status store_value(const packer *self,
     size_t offset = self->at.offset, end = offset + size;
     mapped_value length = {.u = value->length};
     mapped_status status = MAPPED_OK;
-    if (item->kind <= MAPPED_ITEM_ELEMENTS)
+    if (is_number(item))
         return mapped_set(self->slice, element, offset, value->value,
                           self->error);
     if (item->kind == MAPPED_ITEM_PASCAL && length.u > 255)
         length.u = 255; /* all that one byte can tell */
-    if (item->kind == MAPPED_ITEM_COUNTED ||
-        (item->kind == MAPPED_ITEM_PASCAL && size > 0)) {
+    if (has_length(item)) {
         status = mapped_set(self->slice, element, offset, length, self->error);
         offset += element->size;
     }
@@ -377,7 +411,7 @@ static mapped_status store_value(const packer *self,
                                : status;
 }
 
-/* Returns the bytes that a value of variable length adds to its field. */
+/* Returns the bytes that a value takes besides the fixed_size of its field. */
 static size_t data_size(const mapped_field_value *value)
 {
     if (value->field->item.kind == MAPPED_ITEM_ZERO)
@@ -392,12 +426,13 @@ static mapped_status pack_value(packer *self, const mapped_field_value *value,
 {
     const mapped_field *field = value->field;
     size_t gap = gap_after(self->fields, &self->at, field), size, next;
-    if (!mapped_add_size(value_size(field), data_size(value), &size) ||
+    if (!mapped_add_size(fixed_size(field), data_size(value), &size) ||
         !mapped_add_size(self->at.offset, size, end) ||
         !mapped_add_size(*end, gap, &next))
         return mapped_error_set(self->error, MAPPED_OVERFLOW, "pack");
-    mapped_status status = self->store ? store_value(self, value, size)
-                                       : mapped_field_check(value, self->error);
+    mapped_status status = self->is_storing
+                               ? store_value(self, value, size)
+                               : mapped_field_check(value, self->error);
     pass_value(field, size + gap, &self->at);
     return status;
 }
@@ -406,23 +441,23 @@ static mapped_status pack_values(packer *self,
                                  const mapped_field_values *values)
 {
     const mapped_field *field;
-    size_t i = 0, end = self->at.offset; /* where the value before ends */
+    size_t i = 0, end_of_last = self->at.offset;
     mapped_status status = MAPPED_OK;
     while (status == MAPPED_OK &&
            (field = pass_pads(self->fields, &self->at)) != NULL) {
         if (field->item.kind == MAPPED_ITEM_WRONG)
-            return wrong(field, self->error);
+            return report_mistake(field, self->error);
         if (i == values->count || values->values[i].field != field)
             return mapped_error_set(self->error, MAPPED_ARGUMENT, "pack");
-        status = store_gap(self, end);
+        status = zero_between(self, end_of_last);
         if (status == MAPPED_OK)
-            status = pack_value(self, &values->values[i++], &end);
+            status = pack_value(self, &values->values[i++], &end_of_last);
     }
     if (status == MAPPED_OK && i != values->count)
         return mapped_error_set(self->error, MAPPED_ARGUMENT, "pack");
-    if (self->fields->count == 0)
+    if (self->fields->count == 0) /* empty, or pads alone, as in unpack */
         self->at.offset += self->fields->size;
-    return status == MAPPED_OK ? store_gap(self, end) : status;
+    return status == MAPPED_OK ? zero_between(self, end_of_last) : status;
 }
 
 static mapped_status pack(packer *self, const mapped_field_values *values)
@@ -439,7 +474,7 @@ static mapped_status pack(packer *self, const mapped_field_values *values)
         status = mapped_slice_check_writable(packed, self->error);
     if (status != MAPPED_OK)
         return status;
-    self->store = true;
+    self->is_storing = true;
     self->at = (mapped_cursor){.offset = start};
     return pack_values(self, values);
 }

@@ -222,9 +222,10 @@ MAPPED__MUST_USE mapped_status
 mapped_field_check(const mapped_field_value *value, mapped_error *error);
 
 /* Packs all values, in the order of mapped_fields_next, and moves the cursor
- * past them. Everything is checked before anything is written; pads become zero
- * bytes (on devices, whose registers may not be written for nothing, they are
- * left alone). MAPPED_ARGUMENT: the values are not those of the fields;
+ * past them. It always begins with the first field, so of the cursor only the
+ * offset counts. Everything is checked before anything is written; pads become
+ * zero bytes (on devices, whose registers may not be written for nothing, they
+ * are left alone). MAPPED_ARGUMENT: the values are not those of the fields;
  * MAPPED_RANGE, MAPPED_READONLY, MAPPED_CLOSED, MAPPED_FAULT,
  * MAPPED_MISALIGNED, and what mapped_field_check says. */
 MAPPED__MUST_USE mapped_status mapped_fields_pack(
