@@ -4,7 +4,7 @@
  * - A guard (guard_internal.h) is one range of addresses whose pages can be
  *   lost, with the list of what is lost. Each region has one.
  * - The table has a slot for each range. A fault handler looks the address up
- *   in it (handle_fault), records in the guard that the page is lost, and puts
+ *   in it (serve_fault), records in the guard that the page is lost, and puts
  *   a zero page in its place. Then the access is repeated, and reads zeros.
  *
  * Invariant: the only lock that a handler takes is that of the guard whose page
@@ -134,8 +134,8 @@ static bool confirm_lost(const mapped__guard *guard, mapped__fault *fault)
 /* True if the access can be repeated, because there is a zero page now. False
  * if the signal is not about this range: the address is not in it, or the page
  * is not lost. */
-static bool handle_in_guard(const mapped__guard_slot *slot,
-                            mapped__guard *guard, mapped__fault *fault)
+static bool serve_in_guard(const mapped__guard_slot *slot, mapped__guard *guard,
+                           mapped__fault *fault)
 {
     uintptr_t base = __atomic_load_n(&slot->base, __ATOMIC_SEQ_CST);
     size_t length = __atomic_load_n(&slot->length, __ATOMIC_SEQ_CST);
@@ -168,7 +168,7 @@ static bool handle_in_guard(const mapped__guard_slot *slot,
 
 /* Most slots are about other addresses, so they are told apart by a cheap test
  * first. The range may change during this test. Once the handler is a visitor
- * the range stays, and handle_in_guard tests it again. */
+ * the range stays, and serve_in_guard tests it again. */
 static bool try_slot(mapped__guard_slot *slot, mapped__fault *fault)
 {
     uintptr_t base = MAPPED__LOAD_ACQUIRE(&slot->base);
@@ -177,7 +177,7 @@ static bool try_slot(mapped__guard_slot *slot, mapped__fault *fault)
         return false;
     __atomic_fetch_add(&slot->visitors, 1, __ATOMIC_SEQ_CST);
     mapped__guard *guard = __atomic_load_n(&slot->active, __ATOMIC_SEQ_CST);
-    bool done = guard != NULL && handle_in_guard(slot, guard, fault);
+    bool done = guard != NULL && serve_in_guard(slot, guard, fault);
     uint32_t visitors =
         __atomic_fetch_sub(&slot->visitors, 1, __ATOMIC_SEQ_CST);
     assert(visitors > 0);
@@ -187,7 +187,7 @@ static bool try_slot(mapped__guard_slot *slot, mapped__fault *fault)
 
 /* Tries every slot, because ranges overlap where a region wraps memory of
  * another region: then both have lost the page. */
-static bool handle_fault(const mapped__fault *fault)
+static bool serve_fault(const mapped__fault *fault)
 {
     bool done = false;
     mapped__fault current = *fault;
@@ -267,7 +267,7 @@ static mapped_status prepare_process(mapped_error *error)
     if (status != MAPPED_OK)
         return status;
     forks_watched = true;
-    return mapped__fault_install(handle_fault, error);
+    return mapped__fault_install(serve_fault, error);
 }
 
 void mapped_guard_enable(bool on)

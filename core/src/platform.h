@@ -367,15 +367,16 @@ typedef struct mapped__fault {
                        * so whether the page is lost has to be tested */
 } mapped__fault;
 
-/* Called for a fault, on the thread that met it and inside the system's
- * handler: it makes nothing but async-signal-safe calls and takes no lock that
- * code it may interrupt holds. True when the address may be accessed again. */
-typedef bool mapped__fault_handler(const mapped__fault *fault);
+/* Serves a fault: makes it so that the address may be accessed again, and
+ * returns true; false declines it. Called on the thread that met the fault and
+ * inside the system's handler: it makes nothing but async-signal-safe calls and
+ * takes no lock that code it may interrupt holds. */
+typedef bool mapped__fault_server(const mapped__fault *fault);
 
 /* Puts the process-wide handler in place, on top of what others have installed
- * since; whatever `handler` declines goes to them as if we weren't there.
+ * since; whatever `server` declines goes to them as if we weren't there.
  * Cheap when nothing has changed. */
-mapped_status mapped__fault_install(mapped__fault_handler *handler,
+mapped_status mapped__fault_install(mapped__fault_server *server,
                                     mapped_error *error);
 
 /* The next three are callable inside a fault handler. */
@@ -400,11 +401,6 @@ typedef struct mapped__signal_mask {
 } mapped__signal_mask;
 void mapped__signals_block(mapped__signal_mask *held);
 void mapped__signals_unblock(const mapped__signal_mask *held);
-
-/* Calls `child` in the child of every fork, `before` and `parent` around it in
- * the parent. Once per process; does nothing where there is no fork. */
-mapped_status mapped__at_fork(void (*before)(void), void (*parent)(void),
-                              void (*child)(void), mapped_error *error);
 
 /* Waiting (wait.c). */
 
@@ -441,6 +437,11 @@ extern uint64_t mapped__process_identity_cache; /* 0: not known yet */
 
 /* Does a process with such an identity live? */
 bool mapped__process_lives(uint64_t identity);
+
+/* Calls `child` in the child of every fork, `before` and `parent` around it in
+ * the parent. Once per process; does nothing where there is no fork. */
+mapped_status mapped__at_fork(void (*before)(void), void (*parent)(void),
+                              void (*child)(void), mapped_error *error);
 
 /* The C library (system_text.c; filesystem.c, win32/file.c: streams). */
 

@@ -1,7 +1,8 @@
 /* Which process this is, and whether another one lives. Numbers of processes
  * are given out again, so an identity also has the time when the process
  * started, in its upper half: 0 if that isn't known. /proc tells the time,
- * where it shows the processes of this PID namespace (tells_starts). */
+ * where it shows the processes of this PID namespace (tells_starts). Forks are
+ * watched here, too. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -111,4 +112,13 @@ bool mapped__process_lives(uint64_t identity)
     return !has_ended(&state) &&
            (identity >> 32 == 0 ||
             identity_of((uint32_t)number, &state) == identity);
+}
+
+mapped_status mapped__at_fork(void (*before)(void), void (*parent)(void),
+                              void (*child)(void), mapped_error *error)
+{
+    int os_error = pthread_atfork(before, parent, child);
+    if (os_error != 0)
+        return mapped_error_set_system(error, os_error, "pthread_atfork");
+    return MAPPED_OK;
 }

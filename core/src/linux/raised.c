@@ -15,8 +15,7 @@
 
 #include "posix/system.h"
 
-static bool is_served_record(const siginfo_t *info,
-                             mapped__fault_handler *serve)
+static bool serve_record(const siginfo_t *info, mapped__fault_server *serve)
 {
     mapped__fault fault;
     if (!mapped__signal_is_fault(info, &fault))
@@ -84,8 +83,8 @@ static bool is_code_segment(int segment)
 }
 #endif
 
-static bool is_served_by_registers(const unsigned char *registers,
-                                   mapped__fault_handler *serve)
+static bool serve_registers(const unsigned char *registers,
+                            mapped__fault_server *serve)
 {
     trap found;
     memcpy(&found, registers, sizeof found);
@@ -94,18 +93,18 @@ static bool is_served_by_registers(const unsigned char *registers,
     return is_code_segment(found.segment) &&
            (found.access & ~ACCESS_BITS) == 0 &&
            (found.access & FROM_PROGRAM) != 0 && found.number == PAGE_FAULT &&
-           is_served_record(&record, serve);
+           serve_record(&record, serve);
 }
 
 static bool search_block(const unsigned char *block, size_t n,
-                         mapped__fault_handler *serve)
+                         mapped__fault_server *serve)
 {
     siginfo_t record;
     for (size_t at = 0; at + sizeof record <= n; at += ALIGNMENT) {
         memcpy(&record, block + at, sizeof record);
-        if (record.si_errno == 0 && is_served_record(&record, serve))
+        if (record.si_errno == 0 && serve_record(&record, serve))
             return true;
-        if (is_served_by_registers(block + at, serve))
+        if (serve_registers(block + at, serve))
             return true;
     }
     return false;
@@ -161,8 +160,9 @@ static stretch stack_to_search(const siginfo_t *info, const ucontext_t *context)
     return found;
 }
 
-bool mapped__signal_is_raised_again(const siginfo_t *info, const void *context,
-                                    mapped__fault_handler *serve)
+bool mapped__signal_serve_raised_again(const siginfo_t *info,
+                                       const void *context,
+                                       mapped__fault_server *serve)
 {
     unsigned char block[BLOCK];
     if (info->si_code != SI_TKILL || info->si_pid != getpid())

@@ -65,13 +65,18 @@ void mapped__mask_swap(const sigset_t *set, sigset_t *old)
     syscall(SYS_rt_sigprocmask, (long)SIG_SETMASK, set, old, MASK_BYTES);
 }
 
+void mapped__mask_block_all(sigset_t *old)
+{
+    sigset_t all;
+    memset(&all, 0xff, sizeof all);
+    mapped__mask_swap(&all, old);
+}
+
 _Static_assert(MASK_BYTES <= sizeof(mapped__signal_mask), "a signal mask fits");
 
 void mapped__signals_block(mapped__signal_mask *held)
 {
-    sigset_t all;
-    memset(&all, 0xff, sizeof all);
-    mapped__mask_swap(&all, (sigset_t *)held);
+    mapped__mask_block_all((sigset_t *)held);
 }
 
 void mapped__signals_unblock(const mapped__signal_mask *held)

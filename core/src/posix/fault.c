@@ -5,7 +5,9 @@
  * gets the old one back, and may call it or install it again later. So handlers
  * form a chain, in which ours stands several times if others have been
  * installed in between. Each place of ours is an entry: a function of its own,
- * which knows which handler it has replaced.
+ * which knows which handler it has replaced. A server (mapped__fault_server) is
+ * no handler: it is the function that an entry asks first, which puts a zero
+ * page over a page of ours that is lost.
  *
  *     an access to a page that can't be had       kill(), raise(), sigqueue()
  *                      |                                     |
@@ -43,11 +45,10 @@
  * - Another copy of this library in the process (Lua inside Python) doesn't add
  *   an entry: it joins the copy whose entry is on top, which serves both.
  *
- * In this file: serving a fault; passing a signal on (pass_on); joining copies;
- * the entries (on_signal); installing one (mapped__fault_install). */
+ * In this file: serving a fault (serve); passing a signal on (pass_on); joining
+ * copies; the entries (on_signal); installing one (mapped__fault_install). */
 #include <assert.h>
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
 #include <ucontext.h>
 
@@ -58,7 +59,12 @@
     X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) \
     X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
 /* clang-format on */
-#define ENTRIES 16u
+
+#define PLUS_ONE(number) +1
+enum {
+    ENTRIES = ENTRY_MAP(PLUS_ONE)
+};
+#undef PLUS_ONE
 
 static struct sigaction previous[ENTRIES];
 static unsigned entry_count; /* how many are in the chain; the caller of
@@ -66,33 +72,36 @@ static unsigned entry_count; /* how many are in the chain; the caller of
 
 /* A handler with SA_RESETHAND gets one signal; then the kernel resets it to the
  * default. True: previous[n] has got its signal. Written after `previous`, and
- * read before it. */
+ * read before it (use_previous). */
 static bool is_reset[ENTRIES];
 
-static mapped__fault_handler *own_handler;
+static mapped__fault_server *own_server;
 
-/* Handlers of other copies of this library that have joined this one. */
+/* The servers of other copies of this library, which have joined this one. */
 #define MAX_COPIES 8
-static mapped__fault_handler *copies[MAX_COPIES];
+static mapped__fault_server *copies[MAX_COPIES];
 
 static bool serve(const mapped__fault *fault)
 {
-    mapped__fault_handler *own = MAPPED__LOAD_ACQUIRE(&own_handler);
+    mapped__fault_server *own = MAPPED__LOAD_ACQUIRE(&own_server);
     if (own != NULL && own(fault))
         return true;
     for (size_t i = 0; i < MAX_COPIES; i++) {
-        mapped__fault_handler *copy = MAPPED__LOAD_ACQUIRE(&copies[i]);
+        mapped__fault_server *copy = MAPPED__LOAD_ACQUIRE(&copies[i]);
         if (copy != NULL && copy(fault))
             return true;
     }
     return false;
 }
 
-static bool is_served(const siginfo_t *info, const void *context)
+/* A handler on top of ours may have raised the signal again that it was called
+ * for; then the information of the first one is found on the stack. Returns
+ * whether a fault was served, so that the access can be tried again. */
+static bool serve_signal(const siginfo_t *info, const void *context)
 {
     mapped__fault fault;
     return (mapped__signal_is_fault(info, &fault) && serve(&fault)) ||
-           mapped__signal_is_raised_again(info, context, serve);
+           mapped__signal_serve_raised_again(info, context, serve);
 }
 
 /* Makes the process die as it would have without us, with a core that shows the
@@ -107,8 +116,8 @@ static void die(int signal_number, siginfo_t *info)
     mapped__signal_send_again(signal_number, info);
 }
 
-/* MAPPED__MARK is a signal that no program blocks, so its bit in a mask, the
- * mark, serves as a flag.
+/* MAPPED__MARK is the number of a signal that the C library keeps to itself. No
+ * program blocks that signal, so its bit in a mask, the mark, serves as a flag.
  *
  * In the mask of a thread it says that a previous handler is running which
  * expects SIGBUS to be blocked. The flag is kept there because a siglongjmp out
@@ -118,24 +127,30 @@ static void die(int signal_number, siginfo_t *info)
  * of this library. */
 
 /* Sets `*during` to the mask that the thread has while the previous handler
- * runs. `entered` is the mask that it had when our entry began. If that has
- * SIGBUS and the mark, the kernel has called the entry, which asks for both
- * (make_action): then the handler gets the mask that the kernel would have
- * given it. Else a handler on top of ours has called the entry, and its mask
- * stays. */
-static void make_mask(const struct sigaction *handler,
-                      const ucontext_t *context, const sigset_t *entered,
-                      sigset_t *during)
+ * runs, with the mark if that handler expects SIGBUS to be blocked. `entered`
+ * is the mask that the thread had when our entry began, and tells who has
+ * called the entry:
+ *
+ * - SIGBUS and the mark are in it: the kernel, because an entry asks for both
+ *   (fill_entry_mask).
+ * - Only SIGBUS is: a handler of others that blocks SIGBUS.
+ * - Only the mark is: a previous handler which we have called, and for which we
+ *   have put the mark in place of SIGBUS.
+ * - Neither is: a handler that doesn't block SIGBUS. */
+static void choose_mask(const struct sigaction *handler,
+                        const ucontext_t *context, const sigset_t *entered,
+                        sigset_t *during)
 {
     bool has_bus = mapped__mask_has(entered, SIGBUS);
     bool has_mark = mapped__mask_has(entered, MAPPED__MARK);
-    bool called_by_kernel = has_bus && has_mark;
     bool expects_blocked; /* SIGBUS, while it runs */
-    if (called_by_kernel) {
+    if (has_bus && has_mark) {
+        /* It gets the mask that the kernel would have given it. */
         mapped__mask_copy(during, &context->uc_sigmask);
         mapped__mask_add_all(during, &handler->sa_mask);
         expects_blocked = !(handler->sa_flags & SA_NODEFER);
     } else {
+        /* The mask of the handler that has called our entry stays. */
         mapped__mask_copy(during, entered);
         expects_blocked = has_bus || has_mark;
     }
@@ -151,7 +166,7 @@ static void call_handler(const struct sigaction *handler, siginfo_t *info,
 {
     sigset_t during;
     sigset_t own_mask;
-    make_mask(handler, context, entered, &during);
+    choose_mask(handler, context, entered, &during);
     mapped__mask_swap(&during, &own_mask);
     if (handler->sa_flags & SA_SIGINFO)
         handler->sa_sigaction(info->si_signo, info, context);
@@ -167,7 +182,11 @@ static bool is_handler(const struct sigaction *action)
 }
 
 /* Returns what the kernel would do with a signal now if entry `number` weren't
- * there. Resets a handler with SA_RESETHAND, as the kernel would. */
+ * there. Resets a handler with SA_RESETHAND, as the kernel would.
+ *
+ * `is_reset` is loaded before `previous` is read, so that a handler which has
+ * got its signal counts as reset even if another is installed meanwhile. The
+ * exchange lets only one of two threads call the handler for its one signal. */
 static struct sigaction use_previous(unsigned number)
 {
     assert(number < ENTRIES);
@@ -211,9 +230,10 @@ static void pass_on(unsigned number, siginfo_t *info, ucontext_t *context,
         call_handler(&action, info, context, entered);
     else if (action.sa_handler == SIG_DFL || mapped__signal_is_forced(info))
         die(signal_number, info);
+    /* Else it is ignored. */
 }
 
-/* To join, a copy of this library calls the handler that is on top itself, with
+/* To join, a copy of this library itself calls the entry that is on top, with
  * this number, which no signal has, and with a request in place of the context.
  */
 #define JOIN 0
@@ -221,21 +241,21 @@ static void pass_on(unsigned number, siginfo_t *info, ucontext_t *context,
 
 typedef struct join_request {
     uint64_t magic; /* changes with the layout of this and of mapped__fault */
-    mapped__fault_handler *copy;
+    mapped__fault_server *server; /* of the copy that asks */
     bool is_accepted;
 } join_request;
 
-/* Takes a free place in `copies`, or finds that the copy has one. */
+/* Puts the server into `copies`, unless it is there already. */
 static void accept_copy(join_request *request)
 {
     if (request->magic != JOIN_MAGIC)
         return;
     for (size_t i = 0; i < MAX_COPIES && !request->is_accepted; i++) {
-        mapped__fault_handler *before = NULL;
+        mapped__fault_server *found = NULL;
         request->is_accepted = __atomic_compare_exchange_n(
-                                   &copies[i], &before, request->copy, false,
+                                   &copies[i], &found, request->server, false,
                                    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) ||
-                               before == request->copy;
+                               found == request->server;
     }
 }
 
@@ -244,17 +264,17 @@ static void accept_copy(join_request *request)
 static void on_signal(unsigned number, int signal_number, siginfo_t *info,
                       void *context)
 {
-    mapped__signal_mask entered; /* the thread's mask */
+    sigset_t entered; /* the thread's mask when the entry began */
     int saved_errno = errno;
     if (signal_number == JOIN) {
         accept_copy(context);
         return;
     }
-    mapped__signals_block(&entered);
-    bool served = is_served(info, context);
-    mapped__signals_unblock(&entered);
+    mapped__mask_block_all(&entered);
+    bool served = serve_signal(info, context);
+    mapped__mask_swap(&entered, NULL);
     if (!served)
-        pass_on(number, info, context, (sigset_t *)&entered);
+        pass_on(number, info, context, &entered);
     errno = saved_errno;
 }
 
@@ -277,8 +297,16 @@ static entry *const entries[ENTRIES] = {ENTRY_MAP(NAME_ENTRY)};
 
 #define OUR_FLAGS (SA_SIGINFO | SA_ONSTACK)
 
-/* Returns what to install for entry `number`. While it runs everything is
- * blocked that can be, and the mark is set. A system call that a signal
+/* While an entry runs all is blocked that can be, and the mark is set. */
+static void fill_entry_mask(sigset_t *mask)
+{
+    sigfillset(mask);
+    sigdelset(mask, SIGKILL);
+    sigdelset(mask, SIGSTOP);
+    mapped__mask_add(mask, MAPPED__MARK);
+}
+
+/* Returns what to install for entry `number`. A system call that a signal
  * interrupts is restarted if the previous handler asks for that, or if there is
  * none. */
 static struct sigaction make_action(unsigned number)
@@ -290,10 +318,7 @@ static struct sigaction make_action(unsigned number)
     action.sa_flags =
         OUR_FLAGS |
         (is_handler(before) ? before->sa_flags & SA_RESTART : SA_RESTART);
-    sigfillset(&action.sa_mask);
-    sigdelset(&action.sa_mask, SIGKILL);
-    sigdelset(&action.sa_mask, SIGSTOP);
-    mapped__mask_add(&action.sa_mask, MAPPED__MARK);
+    fill_entry_mask(&action.sa_mask);
     return action;
 }
 
@@ -318,10 +343,11 @@ static unsigned find_entry(const struct sigaction *action)
  * mask: no other handler asks for the mark. */
 static bool join_copy(const struct sigaction *action)
 {
-    struct sigaction entry = make_action(0);
-    join_request request = {JOIN_MAGIC, own_handler, false};
+    sigset_t entry_mask;
+    join_request request = {JOIN_MAGIC, own_server, false};
+    fill_entry_mask(&entry_mask);
     if ((action->sa_flags & OUR_FLAGS) != OUR_FLAGS ||
-        !mapped__mask_same(&action->sa_mask, &entry.sa_mask))
+        !mapped__mask_same(&action->sa_mask, &entry_mask))
         return false;
     action->sa_sigaction(JOIN, NULL, &request);
     return request.is_accepted;
@@ -361,11 +387,11 @@ static mapped_status install_entry(const struct sigaction *current,
 /* If one of our entries is on top, nothing has to be installed. The entry may
  * be an older one, which a handler above it has restored: then that handler has
  * left the chain, and so have our entries above it. */
-mapped_status mapped__fault_install(mapped__fault_handler *handler,
+mapped_status mapped__fault_install(mapped__fault_server *server,
                                     mapped_error *error)
 {
     struct sigaction current;
-    MAPPED__STORE_RELEASE(&own_handler, handler);
+    MAPPED__STORE_RELEASE(&own_server, server);
     if (sigaction(SIGBUS, NULL, &current) != 0)
         return mapped__system_error(error, "sigaction");
     unsigned number = find_entry(&current);
@@ -374,13 +400,4 @@ mapped_status mapped__fault_install(mapped__fault_handler *handler,
         return MAPPED_OK;
     }
     return join_copy(&current) ? MAPPED_OK : install_entry(&current, error);
-}
-
-mapped_status mapped__at_fork(void (*before)(void), void (*parent)(void),
-                              void (*child)(void), mapped_error *error)
-{
-    int os_error = pthread_atfork(before, parent, child);
-    if (os_error != 0)
-        return mapped_error_set_system(error, os_error, "pthread_atfork");
-    return MAPPED_OK;
 }

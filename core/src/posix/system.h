@@ -86,6 +86,8 @@ void mapped__mask_copy(sigset_t *to, const sigset_t *from);
 
 /* Makes `set` the thread's mask, unless it is NULL; `old` may be NULL too. */
 void mapped__mask_swap(const sigset_t *set, sigset_t *old);
+/* Blocks all signals that can be blocked. */
+void mapped__mask_block_all(sigset_t *old);
 
 /* Does the signal tell of a page that can't be had? Then `*fault` says which.
  */
@@ -99,9 +101,11 @@ bool mapped__signal_is_forced(const siginfo_t *info);
  * when the interrupted code would go on. */
 void mapped__signal_send_again(int signal_number, siginfo_t *info);
 
-/* Has a handler raised the signal again that it was called for, and has the
- * original one been a fault that `serve` takes? */
-bool mapped__signal_is_raised_again(const siginfo_t *info, const void *context,
-                                    mapped__fault_handler *serve);
+/* If this may be a signal that a handler was called for and has raised again,
+ * looks on the stack for the original one, and calls `serve` for each fault
+ * that is found, until one is served. False: none was. */
+bool mapped__signal_serve_raised_again(const siginfo_t *info,
+                                       const void *context,
+                                       mapped__fault_server *serve);
 
 #endif

@@ -1,7 +1,8 @@
 /* The handler of exceptions, one of a list that the system keeps. It serves
  * two:
  *
- * - an in-page error: a page of a file can't be had. The guard decides.
+ * - an in-page error: a page of a file can't be had. The guard's server puts a
+ *   zero page there if it is one of ours.
  * - an access violation that meets a swap of views (view.c): the pages are away
  *   for that long. The access waits for the end of the swap, and is repeated.
  *
@@ -10,7 +11,7 @@
 
 #include <assert.h>
 
-static mapped__fault_handler *guard_handler;
+static mapped__fault_server *guard_server;
 static INIT_ONCE installed = INIT_ONCE_STATIC_INIT;
 
 static SRWLOCK swapping = SRWLOCK_INIT; /* held for the length of a swap */
@@ -82,8 +83,8 @@ enum {
     WRITE
 };
 
-/* Can the access be repeated? */
-static bool is_served(const EXCEPTION_RECORD *record)
+/* True when the access can be repeated. */
+static bool serve(const EXCEPTION_RECORD *record)
 {
     if (record->NumberParameters < 2)
         return false;
@@ -91,7 +92,7 @@ static bool is_served(const EXCEPTION_RECORD *record)
     unsigned char *address = (unsigned char *)record->ExceptionInformation[1];
     mapped__fault fault = {.address = address};
     if (record->ExceptionCode == EXCEPTION_IN_PAGE_ERROR)
-        return guard_handler(&fault);
+        return guard_server(&fault);
     return record->ExceptionCode == EXCEPTION_ACCESS_VIOLATION &&
            (access == READ || access == WRITE) &&
            met_a_swap(address, access == WRITE);
@@ -100,31 +101,25 @@ static bool is_served(const EXCEPTION_RECORD *record)
 static LONG CALLBACK on_exception(EXCEPTION_POINTERS *exception)
 {
     DWORD kept = GetLastError();
-    bool served = is_served(exception->ExceptionRecord);
+    bool served = serve(exception->ExceptionRecord);
     SetLastError(kept);
     return served ? EXCEPTION_CONTINUE_EXECUTION : EXCEPTION_CONTINUE_SEARCH;
 }
 
-static BOOL CALLBACK install(INIT_ONCE *once, void *handler, void **context)
+static BOOL CALLBACK install(INIT_ONCE *once, void *server, void **context)
 {
-    guard_handler = *(mapped__fault_handler **)handler;
+    guard_server = *(mapped__fault_server **)server;
     return AddVectoredExceptionHandler(1, on_exception) != NULL;
 }
 
 /* Once is enough: the system goes on to all other handlers with what this one
  * declines, wherever they are in the list. */
-mapped_status mapped__fault_install(mapped__fault_handler *handler,
+mapped_status mapped__fault_install(mapped__fault_server *server,
                                     mapped_error *error)
 {
-    if (InitOnceExecuteOnce(&installed, install, &handler, NULL))
+    if (InitOnceExecuteOnce(&installed, install, &server, NULL))
         return MAPPED_OK;
     return mapped__system_error(error, "AddVectoredExceptionHandler");
-}
-
-mapped_status mapped__at_fork(void (*before)(void), void (*parent)(void),
-                              void (*child)(void), mapped_error *error)
-{
-    return MAPPED_OK;
 }
 
 /* A thread runs exception handlers only for what it does itself, so there is

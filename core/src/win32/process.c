@@ -36,3 +36,10 @@ bool mapped__process_lives(uint64_t identity)
     CloseHandle(process);
     return lives;
 }
+
+/* Windows has no fork. */
+mapped_status mapped__at_fork(void (*before)(void), void (*parent)(void),
+                              void (*child)(void), mapped_error *error)
+{
+    return MAPPED_OK;
+}
