@@ -2,10 +2,14 @@
  * disk is full.
  *
  * - A guard (guard_internal.h) is one range of addresses whose pages can be
- *   lost, with the list of what is lost. Each region has one.
+ *   lost, with the list of what is lost (lost.h). Each region has one. While
+ *   anything is lost, the guard's `lost_bit` is set in the region's state.
  * - The table has a slot for each range. A fault handler looks the address up
  *   in it (serve_fault), records in the guard that the page is lost, and puts
  *   a zero page in its place. Then the access is repeated, and reads zeros.
+ * - A fault may be *poisoned*: the memory is broken, not the file. It may be
+ *   *maybe stale*: it was found on the stack (linux/raised.c), perhaps from
+ *   long ago, so its page may be available again.
  *
  * Invariant: the only lock that a handler takes is that of the guard whose page
  * is lost. All other code takes this lock with signals blocked, so a handler
@@ -21,8 +25,8 @@
 
 #include "guard_internal.h"
 
-/* The table is a list of chunks of slots. Chunks are added and never freed, so
- * a fault handler can walk the list without a lock.
+/* The table consists of chunks of slots. Chunks are added and never freed, so a
+ * fault handler can walk through them without a lock.
  *
  * A handler increments `visitors` of a slot and then loads `active`. The code
  * that empties a slot stores NULL in `active` and then waits until `visitors`
@@ -31,8 +35,8 @@
 struct mapped__guard_slot {
     uintptr_t base;
     size_t length;
-    size_t used; /* bytes from `base` that are mapped; the rest of `length` is
-                  * reserved addresses, which can't be lost */
+    size_t used; /* [0, used) of the range is mapped; [used, length) is reserved
+                  * addresses, which can't be lost */
     mapped__guard *active; /* what handlers use; NULL: the slot is suspended or
                             * free */
     mapped__guard *owner;  /* stays while the slot is suspended; NULL: free */
@@ -42,12 +46,12 @@ struct mapped__guard_slot {
 
 #define CHUNK_SLOTS 256
 
-typedef struct chunk {
-    struct chunk *next;
+typedef struct table_chunk {
+    struct table_chunk *next;
     mapped__guard_slot slots[CHUNK_SLOTS];
-} chunk;
+} table_chunk;
 
-static chunk *chunks;
+static table_chunk *table_chunks;
 static mapped__guard_slot *free_slots;
 static uint64_t total_faults; /* of all guards */
 
@@ -119,16 +123,15 @@ static bool replace(mapped__guard *guard, unsigned char *base, size_t length,
     return mapped__whole_replace(base, length, MAPPED__LOAD(&guard->writable));
 }
 
-/* Is the page of this fault lost now? Usually the fault says so. But one that
- * was found on the stack (linux/raised.c) may be from long ago, and its page
- * may be available again, so the page is tested. If it is lost, `maybe_stale`
- * is cleared, and the next slot with this address needs no test. */
-static bool confirm_lost(const mapped__guard *guard, mapped__fault *fault)
+/* A fault says that its page is lost, unless it may be stale: then the page is
+ * tested, and `maybe_stale` is cleared if it is lost indeed. The next slot with
+ * this address must not test it again: by then it is a zero page, which counts
+ * as available, so the other guard wouldn't record the loss. */
+static void test_if_stale(const mapped__guard *guard, mapped__fault *fault)
 {
     if (fault->maybe_stale)
         fault->maybe_stale = mapped__page_available(
             fault->address, MAPPED__LOAD(&guard->writable));
-    return !fault->maybe_stale;
 }
 
 /* True if the access can be repeated, because there is a zero page now. False
@@ -142,10 +145,6 @@ static bool serve_in_guard(const mapped__guard_slot *slot, mapped__guard *guard,
     size_t used = MAPPED__LOAD_ACQUIRE(&slot->used);
     size_t at = (uintptr_t)fault->address - base;
     size_t offset = at & ~(guard->page_size - 1);
-    const mapped__lost page = {.offset = offset,
-                               .length = guard->page_size,
-                               .first = offset,
-                               .poisoned = fault->poisoned};
     if (at >= length)
         return false;
     /* The pages from `used` on were unmapped, and are zero pages already. An
@@ -153,11 +152,18 @@ static bool serve_in_guard(const mapped__guard_slot *slot, mapped__guard *guard,
      * a fault that may be stale is no proof of such an access. */
     if (offset >= used && !fault->poisoned)
         return !fault->maybe_stale;
-    if (!confirm_lost(guard, fault))
+    test_if_stale(guard, fault);
+    if (fault->maybe_stale)
         return false;
+    const mapped__lost page = {.offset = offset,
+                               .length = guard->page_size,
+                               .first = offset,
+                               .poisoned = fault->poisoned};
     /* If the page alone can't be replaced, all that is mapped is, or the whole
-     * range if the page lies behind that. */
-    size_t whole_length = offset < used && used < length ? used : length;
+     * range if the page lies behind that. A move that makes the range longer
+     * sets `used` first, so for a moment that may exceed `length`. */
+    size_t mapped_length = used < length ? used : length;
+    size_t whole_length = offset < mapped_length ? mapped_length : length;
     spin_lock(&guard->lock);
     bool done = replace(guard, (unsigned char *)base, whole_length, &page);
     spin_unlock(&guard->lock);
@@ -193,7 +199,8 @@ static bool serve_fault(const mapped__fault *fault)
     mapped__fault current = *fault;
     if (MAPPED__LOAD_ACQUIRE(&guard_mode) != ENABLED)
         return false;
-    for (chunk *c = MAPPED__LOAD_ACQUIRE(&chunks); c != NULL; c = c->next)
+    for (table_chunk *c = MAPPED__LOAD_ACQUIRE(&table_chunks); c != NULL;
+         c = c->next)
         for (size_t i = 0; i < CHUNK_SLOTS; i++)
             done |= try_slot(&c->slots[i], &current);
     return done;
@@ -223,7 +230,7 @@ static void unlock_table(void)
  * there, so their counts and locks are reset. */
 static void reset_after_fork(void)
 {
-    for (chunk *c = chunks; c != NULL; c = c->next)
+    for (table_chunk *c = table_chunks; c != NULL; c = c->next)
         for (size_t i = 0; i < CHUNK_SLOTS; i++) {
             mapped__guard *guard = MAPPED__LOAD(&c->slots[i].owner);
             MAPPED__STORE(&c->slots[i].visitors, 0);
@@ -239,10 +246,10 @@ void mapped__guard_each(void (*act)(mapped__guard *guard, void *context),
                         void *context)
 {
     lock_table();
-    for (chunk *c = chunks; c != NULL; c = c->next)
+    for (table_chunk *c = table_chunks; c != NULL; c = c->next)
         for (size_t i = 0; i < CHUNK_SLOTS; i++) {
             mapped__guard *guard = MAPPED__LOAD_ACQUIRE(&c->slots[i].owner);
-            /* A guard that has several slots counts at its newest one. */
+            /* Once for a guard with several slots: at its newest. */
             if (guard != NULL && MAPPED__LOAD(&guard->slot) == &c->slots[i])
                 act(guard, context);
         }
@@ -274,22 +281,23 @@ void mapped_guard_enable(bool on)
 {
     MAPPED__STORE_RELEASE(&guard_mode, on ? ENABLED : DISABLED);
     lock_table();
-    if (on && chunks != NULL)
+    /* If this fails, the next guard that is added tries again, and says why. */
+    if (on && table_chunks != NULL)
         (void)prepare_process(NULL);
     unlock_table();
 }
 
 static mapped_status add_chunk(mapped_error *error)
 {
-    chunk *added = calloc(1, sizeof *added);
+    table_chunk *added = calloc(1, sizeof *added);
     if (added == NULL)
         return mapped_error_set(error, MAPPED_MEMORY, "guard");
     for (size_t i = 0; i < CHUNK_SLOTS; i++) {
         added->slots[i].next_free = free_slots;
         free_slots = &added->slots[i];
     }
-    added->next = chunks;
-    MAPPED__STORE_RELEASE(&chunks, added);
+    added->next = table_chunks;
+    MAPPED__STORE_RELEASE(&table_chunks, added);
     return MAPPED_OK;
 }
 
