@@ -173,8 +173,9 @@ static bool serve_in_guard(const mapped__guard_slot *slot, mapped__guard *guard,
 }
 
 /* Most slots are about other addresses, so they are told apart by a cheap test
- * first. The range may change during this test. Once the handler is a visitor
- * the range stays, and serve_in_guard tests it again. */
+ * first. The range may change during this test, so serve_in_guard tests it
+ * again: while the handler is a visitor, no address of the range is given back.
+ */
 static bool try_slot(mapped__guard_slot *slot, mapped__fault *fault)
 {
     uintptr_t base = MAPPED__LOAD_ACQUIRE(&slot->base);

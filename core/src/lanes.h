@@ -12,6 +12,7 @@
 #define LANES 16
 #define STRIDE (4 * LANES)
 typedef uint8_t mapped__lanes __attribute__((vector_size(LANES)));
+/* The same bytes as two numbers of eight. */
 typedef uint64_t mapped__halves __attribute__((vector_size(LANES)));
 
 static inline mapped__lanes mapped__lanes_of(unsigned char byte)
@@ -31,15 +32,15 @@ static inline void mapped__lanes_store(unsigned char *p, mapped__lanes value)
     memcpy(p, &value, sizeof value);
 }
 
-/* All bits are set in the lanes that are equal. */
+/* The lanes that are equal are 0xff, the others 0. */
 static inline mapped__lanes mapped__lanes_equal(mapped__lanes a,
                                                 mapped__lanes b)
 {
     return (mapped__lanes)(a == b);
 }
 
-/* How far ahead of a search in long haystacks the processor fetches: its own
- * guess ends where a page does. */
+/* How far ahead of itself a search asks for bytes. The processor's own
+ * prefetcher stops at the end of a page. */
 #define AHEAD 2048
 
 /* The address may be anybody's: a prefetch never meets a fault. */
@@ -48,8 +49,9 @@ static inline void mapped__lanes_prefetch(const unsigned char *p)
     __builtin_prefetch(p);
 }
 
-/* Bit i is set if lane i is, of eight lanes in which all bits are or none. The
- * product moves the lowest bit of byte i to bit 56 + i. */
+/* Each byte of `word` is 0 or 0xff. Returns a byte whose bit i tells whether
+ * byte i of `word` is 0xff. The product moves the lowest bit of byte i to bit
+ * 56 + i. */
 static inline uint64_t mapped__half_mask(uint64_t word)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
@@ -62,7 +64,7 @@ static inline uint64_t mapped__lanes_mask_portable(mapped__lanes lanes)
     return mapped__half_mask(words[0]) | mapped__half_mask(words[1]) << 8;
 }
 
-/* Bit i is set if lane i is. */
+/* Each lane is 0 or 0xff. Bit i of the result tells whether lane i is 0xff. */
 static inline uint64_t mapped__lanes_mask(mapped__lanes lanes)
 {
 #ifdef __SSE2__
@@ -88,24 +90,24 @@ static inline uint64_t mapped__stride_mask(mapped__lanes a, mapped__lanes b,
            mapped__lanes_mask(d) << 3 * LANES;
 }
 
-/* Two bytes of a needle. A candidate is an offset where both are in their
- * places, so that a match may begin there. */
+/* Two bytes of a needle, and where a match at offset 0 of the haystack would
+ * have them. A match at `offset` has them so many bytes later. A candidate is
+ * an offset where the haystack has both, so that a match may begin there. */
 typedef struct mapped__pair {
-    const unsigned char *first_at; /* where a match at offset 0 has the first */
-    const unsigned char *second_at;
-    mapped__lanes first; /* the byte in every lane */
-    mapped__lanes second;
+    const unsigned char *first_address;
+    const unsigned char *second_address;
+    mapped__lanes first_byte; /* every lane is that byte */
+    mapped__lanes second_byte;
 } mapped__pair;
 
-/* All bits are set in the lanes of candidates among the offsets from `at` on.
- */
+/* Of the LANES offsets from `at` on, the lanes of candidates are 0xff. */
 static inline mapped__lanes mapped__candidates(const mapped__pair *pair,
                                                size_t at)
 {
-    return mapped__lanes_equal(mapped__lanes_load(pair->first_at + at),
-                               pair->first) &
-           mapped__lanes_equal(mapped__lanes_load(pair->second_at + at),
-                               pair->second);
+    return mapped__lanes_equal(mapped__lanes_load(pair->first_address + at),
+                               pair->first_byte) &
+           mapped__lanes_equal(mapped__lanes_load(pair->second_address + at),
+                               pair->second_byte);
 }
 
 static inline bool mapped__stride_has_candidates(const mapped__pair *pair,

@@ -1,6 +1,6 @@
 /* Searches of plain memory. A filter compares two bytes of the needle, its
  * pair, with the haystack at many offsets at a time; only at the candidates,
- * where both bytes are in their places, the whole needle is compared. The
+ * where the haystack has both, the whole needle is compared. The
  * filter is fast but has no bound, so a search counts the bytes that it
  * compares in vain. Once they outweigh the haystack, it leaves the rest to the
  * two-way algorithm. Thus the time of every search is linear.
@@ -28,7 +28,7 @@ static size_t least(const uint32_t *costs, size_t n)
 }
 
 /* Where the sample has the needle's rare byte, it may have other bytes of the
- * needle in their places, too. Such bytes rule out few candidates more than the
+ * needle around it, too. Such bytes rule out few candidates more than the
  * rare one alone. So each time costs more than any number of times that a byte
  * is in the sample. */
 static void add_costs_with_rare(const mapped_needle *needle, size_t n,
@@ -90,14 +90,15 @@ static scan scan_of(const mapped_needle *needle, const unsigned char *haystack,
                     size_t n)
 {
     const size_t rare = needle->rare_, second = needle->second_;
-    return (scan){.needle = needle,
-                  .haystack = haystack,
-                  .n = n,
-                  .starts = n - needle->length_ + 1,
-                  .pair = {.first_at = haystack + rare,
-                           .second_at = haystack + second,
-                           .first = mapped__lanes_of(needle->bytes_[rare]),
-                           .second = mapped__lanes_of(needle->bytes_[second])}};
+    return (scan){
+        .needle = needle,
+        .haystack = haystack,
+        .n = n,
+        .starts = n - needle->length_ + 1,
+        .pair = {.first_address = haystack + rare,
+                 .second_address = haystack + second,
+                 .first_byte = mapped__lanes_of(needle->bytes_[rare]),
+                 .second_byte = mapped__lanes_of(needle->bytes_[second])}};
 }
 
 /* The candidates from `at` on, a bit for each offset. */
@@ -247,9 +248,9 @@ static size_t next_by_memchr(scan *s)
     const bool is_short = s->starts < LANES;
     while (s->at < s->starts && (is_short || !is_too_slow_for_memchr(s))) {
         const unsigned char *candidate =
-            memchr(s->pair.first_at + s->at, byte, s->starts - s->at);
+            memchr(s->pair.first_address + s->at, byte, s->starts - s->at);
         s->at = candidate == NULL ? s->starts
-                                  : (size_t)(candidate - s->pair.first_at);
+                                  : (size_t)(candidate - s->pair.first_address);
         if (candidate != NULL && matches(s, s->at++))
             return s->at - 1;
     }
@@ -380,7 +381,7 @@ MAPPED__INLINE size_t count_in_strides(const mapped__pair *pair, size_t strides)
         size_t turn = strides < UCHAR_MAX ? strides : UCHAR_MAX;
         mapped__lanes counts[4] = {{0}, {0}, {0}, {0}};
         for (size_t i = 0; i < turn; i++, at += STRIDE) {
-            mapped__lanes_prefetch(pair->first_at + at + AHEAD);
+            mapped__lanes_prefetch(pair->first_address + at + AHEAD);
             counts[0] -= mapped__candidates(pair, at);
             counts[1] -= mapped__candidates(pair, at + LANES);
             counts[2] -= mapped__candidates(pair, at + 2 * LANES);

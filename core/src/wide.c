@@ -7,7 +7,10 @@
  * eight registers, which spread the cost of the check. */
 #include "wide.h"
 
-/* Was no page lost and the region not closed, as of the loads before? */
+#include <assert.h>
+
+/* True if all loads before this call have read the file's bytes: no page was
+ * lost, and the region was open. */
 static inline bool is_clean(const uint32_t *state)
 {
     MAPPED__LOAD_FENCE();
@@ -24,6 +27,7 @@ static inline size_t next_block(size_t at, size_t block, size_t last)
 size_t mapped__copy_portable(unsigned char *to, const unsigned char *from,
                              size_t n, const uint32_t *state)
 {
+    assert(n >= MAPPED__COPY_BLOCK);
     const size_t last = n - MAPPED__COPY_BLOCK;
     for (size_t at = 0;; at = next_block(at, MAPPED__COPY_BLOCK, last)) {
         const unsigned char *p = from + at;
@@ -51,10 +55,10 @@ size_t mapped__copy_portable(unsigned char *to, const unsigned char *from,
     }
 }
 
-size_t mapped__skip_portable(const mapped__pair *pair, size_t at, size_t end)
+size_t mapped__skip_portable(const mapped__pair *pair, size_t at, size_t starts)
 {
-    for (; end - at >= STRIDE; at += STRIDE) {
-        mapped__lanes_prefetch(pair->first_at + at + AHEAD);
+    for (; starts - at >= STRIDE; at += STRIDE) {
+        mapped__lanes_prefetch(pair->first_address + at + AHEAD);
         if (mapped__stride_has_candidates(pair, at))
             break;
     }
@@ -81,6 +85,7 @@ MAPPED__AVX2 size_t mapped__copy_avx2(unsigned char *to,
                                       const unsigned char *from, size_t n,
                                       const uint32_t *state)
 {
+    assert(n >= MAPPED__COPY_BLOCK_AVX2);
     const size_t last = n - MAPPED__COPY_BLOCK_AVX2;
     for (size_t at = 0;; at = next_block(at, MAPPED__COPY_BLOCK_AVX2, last)) {
         const unsigned char *p = from + at;
@@ -108,21 +113,23 @@ MAPPED__AVX2 size_t mapped__copy_avx2(unsigned char *to,
     }
 }
 
+/* As mapped__candidates, of 32 offsets. */
 static inline MAPPED__AVX2 lanes32 candidates(const mapped__pair *pair,
                                               size_t at)
 {
-    const lanes32 first = (lanes32){0} + pair->first[0];
-    const lanes32 second = (lanes32){0} + pair->second[0];
-    return (lanes32)(load(pair->first_at + at) == first) &
-           (lanes32)(load(pair->second_at + at) == second);
+    const lanes32 first = (lanes32){0} + pair->first_byte[0];
+    const lanes32 second = (lanes32){0} + pair->second_byte[0];
+    return (lanes32)(load(pair->first_address + at) == first) &
+           (lanes32)(load(pair->second_address + at) == second);
 }
 
+/* A stride is two vectors of 32 bytes. */
 MAPPED__AVX2 size_t mapped__skip_avx2(const mapped__pair *pair, size_t at,
-                                      size_t end)
+                                      size_t starts)
 {
     typedef char signs __attribute__((vector_size(32)));
-    for (; end - at >= STRIDE; at += STRIDE) {
-        mapped__lanes_prefetch(pair->first_at + at + AHEAD);
+    for (; starts - at >= STRIDE; at += STRIDE) {
+        mapped__lanes_prefetch(pair->first_address + at + AHEAD);
         const lanes32 both = candidates(pair, at) | candidates(pair, at + 32);
         if (__builtin_ia32_pmovmskb256((signs)both) != 0)
             break;

@@ -24,11 +24,12 @@ typedef size_t mapped__copy_function(unsigned char *to,
                                      const unsigned char *from, size_t n,
                                      const uint32_t *state);
 
-/* Skips strides that have no candidate of the pair. Returns the first offset, a
- * number of strides after `at`, whose stride has one or isn't over before
- * `end`. */
+/* Skips strides that have no candidate of the pair. `starts` is the number of
+ * offsets where a match can begin. Returns the first offset, a number of
+ * strides after `at`, whose stride has a candidate, or that has fewer than
+ * STRIDE offsets before `starts`. */
 typedef size_t mapped__skip_function(const mapped__pair *pair, size_t at,
-                                     size_t end);
+                                     size_t starts);
 
 mapped__copy_function mapped__copy_portable;
 mapped__skip_function mapped__skip_portable;

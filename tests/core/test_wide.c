@@ -109,12 +109,12 @@ static void test_wide_stops_when_the_state_is_set_on_the_way(void)
 }
 
 /* The stride where a skip has to end. */
-static size_t naive_skip(const mapped__pair *pair, size_t at, size_t end)
+static size_t naive_skip(const mapped__pair *pair, size_t at, size_t starts)
 {
-    for (; end - at >= STRIDE; at += STRIDE)
+    for (; starts - at >= STRIDE; at += STRIDE)
         for (size_t i = at; i < at + STRIDE; i++)
-            if (pair->first_at[i] == pair->first[0] &&
-                pair->second_at[i] == pair->second[0])
+            if (pair->first_address[i] == pair->first_byte[0] &&
+                pair->second_address[i] == pair->second_byte[0])
                 return at;
     return at;
 }
@@ -125,16 +125,17 @@ static void test_wide_skips_to_the_next_candidate(void)
         for (size_t n = 40; n < LONGEST; n += 1 + random_below(40)) {
             unsigned char *haystack = random_bytes(n, kinds);
             const size_t later = random_below(40);
-            const size_t end = n - later;
-            const size_t at = random_below((unsigned)end);
-            const mapped__pair pair = {
-                .first_at = haystack,
-                .second_at = haystack + later,
-                .first = mapped__lanes_of((unsigned char)random_below(kinds)),
-                .second = mapped__lanes_of((unsigned char)random_below(kinds))};
+            const size_t starts = n - later;
+            const size_t at = random_below((unsigned)starts);
+            const unsigned char first = (unsigned char)random_below(kinds);
+            const unsigned char second = (unsigned char)random_below(kinds);
+            const mapped__pair pair = {.first_address = haystack,
+                                       .second_address = haystack + later,
+                                       .first_byte = mapped__lanes_of(first),
+                                       .second_byte = mapped__lanes_of(second)};
             for (size_t way = 0; way < ways(); way++)
-                CHECK_UINT(skips[way](&pair, at, end),
-                           naive_skip(&pair, at, end));
+                CHECK_UINT(skips[way](&pair, at, starts),
+                           naive_skip(&pair, at, starts));
             free(haystack);
         }
 }
@@ -142,10 +143,10 @@ static void test_wide_skips_to_the_next_candidate(void)
 static void test_wide_sees_a_candidate_in_every_lane(void)
 {
     unsigned char haystack[3 * STRIDE] = {0};
-    const mapped__pair pair = {.first_at = haystack,
-                               .second_at = haystack + 1,
-                               .first = mapped__lanes_of(1),
-                               .second = mapped__lanes_of(2)};
+    const mapped__pair pair = {.first_address = haystack,
+                               .second_address = haystack + 1,
+                               .first_byte = mapped__lanes_of(1),
+                               .second_byte = mapped__lanes_of(2)};
     for (size_t way = 0; way < ways(); way++)
         for (size_t i = 0; i < 2 * STRIDE; i++) {
             haystack[i] = 1;
