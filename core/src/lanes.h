@@ -1,7 +1,7 @@
-/* Comparing one byte, or a pair of bytes, with many bytes at once. Vectors have
- * LANES bytes; a search looks at a stride, four of them, in each turn of its
- * loop. The compiler turns the functions into the machine's own vector
- * instructions. */
+/* Comparing one byte, or a pair of bytes, with many bytes at once. A vector has
+ * LANES bytes, its lanes; a search looks at a stride, four vectors, in each
+ * turn of its loop. The compiler turns the functions into the machine's own
+ * vector instructions. */
 #ifndef MAPPED_LANES_H
 #define MAPPED_LANES_H
 
@@ -80,8 +80,8 @@ static inline bool mapped__lanes_any(mapped__lanes lanes)
     return mapped__lanes_mask(lanes) != 0;
 }
 
-/* The same for the four vectors of a stride: bit i is for the stride's byte i.
- */
+/* As mapped__lanes_mask, of the four vectors of a stride: bit i is for byte i
+ * of the stride. */
 static inline uint64_t mapped__stride_mask(mapped__lanes a, mapped__lanes b,
                                            mapped__lanes c, mapped__lanes d)
 {

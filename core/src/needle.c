@@ -1,9 +1,9 @@
 /* Searches of plain memory. A filter compares two bytes of the needle, its
  * pair, with the haystack at many offsets at a time; only at the candidates,
- * where the haystack has both, the whole needle is compared. The
- * filter is fast but has no bound, so a search counts the bytes that it
- * compares in vain. Once they outweigh the haystack, it leaves the rest to the
- * two-way algorithm. Thus the time of every search is linear.
+ * where the haystack has both, the whole needle is compared. The filter is fast
+ * but has no bound, so a search counts the bytes that it compares in vain. Once
+ * they outweigh the haystack, it leaves the rest to the two-way algorithm. Thus
+ * the time of every search is linear.
  *
  * mapped_needle_tune chooses two rare bytes for the pair. lanes.h has the
  * filter; a scan is the state of a search with it. */
@@ -28,9 +28,9 @@ static size_t least(const uint32_t *costs, size_t n)
 }
 
 /* Where the sample has the needle's rare byte, it may have other bytes of the
- * needle around it, too. Such bytes rule out few candidates more than the
- * rare one alone. So each time costs more than any number of times that a byte
- * is in the sample. */
+ * needle around it, too. Such bytes rule out few candidates more than the rare
+ * one alone. So each time costs more than any number of times that a byte is in
+ * the sample. */
 static void add_costs_with_rare(const mapped_needle *needle, size_t n,
                                 const unsigned char *sample, size_t sample_size,
                                 uint32_t *costs)

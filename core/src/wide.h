@@ -17,9 +17,9 @@
 #define MAPPED__COPY_BLOCK_AVX2 ((size_t)256)
 
 /* Copies `n` bytes that don't overlap: at least a block, because the last block
- * ends with the last byte. Stores only what was loaded before `*state` was seen
- * to be 0. Returns `n`, or fewer once it wasn't 0: at least so many bytes are
- * copied then. */
+ * ends with the last byte. `*state` is the region's: 0 while it is open and no
+ * page is lost. Stores only what was loaded before that was seen. Returns `n`,
+ * or fewer once the state wasn't 0: at least so many bytes are copied then. */
 typedef size_t mapped__copy_function(unsigned char *to,
                                      const unsigned char *from, size_t n,
                                      const uint32_t *state);

@@ -245,7 +245,8 @@ typedef struct join_request {
     bool is_accepted;
 } join_request;
 
-/* Puts the server into `copies`, unless it is there already. */
+/* Puts the server into `copies`, unless it is there already. It isn't accepted
+ * if there is no room. */
 static void accept_copy(join_request *request)
 {
     if (request->magic != JOIN_MAGIC)
