@@ -35,14 +35,14 @@ static mlua_array *check_array(lua_State *L, int arg)
 void mlua_push_array(lua_State *L, int arg, const mlua_array *copy)
 {
     bool has_layout = copy->item.record != NULL;
-    mlua_array *self =
-        mlua_push_object(L, has_layout ? MLUA_RECORDS : MLUA_ARRAY,
-                         sizeof *self, has_layout ? 2 : 1);
+    mlua_array *self = mlua_push_object(
+        L, has_layout ? MLUA_RECORDS : MLUA_ARRAY, sizeof *self,
+        has_layout ? MLUA_USER_LAYOUT : MLUA_USER_OWNER);
     *self = *copy;
     mlua_set_owner(L, arg);
     if (has_layout) {
-        lua_getiuservalue(L, arg, 2);
-        lua_setiuservalue(L, -2, 2);
+        lua_getiuservalue(L, arg, MLUA_USER_LAYOUT);
+        lua_setiuservalue(L, -2, MLUA_USER_LAYOUT);
     }
 }
 

@@ -1,6 +1,6 @@
 /* The type Atomic: a word of a Region that is loaded, changed and waited for in
  * one step. Its userdata is a mapped_atomic, which begins with the slice of the
- * word. Like a Slice it borrows: user value 1 is the Region. */
+ * word. Like a Slice it borrows: MLUA_USER_OWNER is the Region. */
 #include "sharing.h"
 
 static const mapped_atomic *check_atomic(lua_State *L)
@@ -17,7 +17,7 @@ static int view_atomic(lua_State *L)
     mapped_error error;
     if (mapped_atomic_at(slice, element, offset, &atomic, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
-    self = mlua_push_object(L, MLUA_ATOMIC, sizeof *self, 1);
+    self = mlua_push_object(L, MLUA_ATOMIC, sizeof *self, MLUA_USER_OWNER);
     *self = atomic;
     mlua_set_owner(L, 1);
     return 1;

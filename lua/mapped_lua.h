@@ -57,8 +57,16 @@ typedef struct mlua_resource {
     void (*free)(struct mlua_resource *resource);
 } mlua_resource;
 
+/* The user values of Slice, Array, Record and other objects over bytes, which
+ * also say how many user values such an object has. */
+enum {
+    MLUA_USER_OWNER = 1, /* the Region that has the bytes */
+    MLUA_USER_LAYOUT     /* only of Records and Record: their Layout */
+};
+
 /* A Slice is a mapped_slice, and the other objects over bytes begin with one.
- * It borrows: user value 1 is the Region, whose memory therefore outlives it.
+ * It borrows: MLUA_USER_OWNER is the Region, whose memory therefore outlives
+ * it.
  *
  * A Region owns one reference to its core region until it is finalized. It also
  * owns the memory that the core region lies in, so that it can still answer, as
@@ -377,8 +385,8 @@ void mlua_close_handle(luaL_Stream *handle);
 /* Pushes the Region that the object at `arg` is, or has its bytes of. */
 void mlua_push_owner(lua_State *L, int arg);
 
-/* Makes the new object on top of the stack keep that Region, as user value 1.
- */
+/* Makes the new object on top of the stack keep that Region, as
+ * MLUA_USER_OWNER. */
 void mlua_set_owner(lua_State *L, int arg);
 
 /* slice.c: pushes a new Slice, which is a part of the view or Array at `arg`.

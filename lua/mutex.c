@@ -23,7 +23,7 @@ int mlua_mutex_new(lua_State *L)
     slice = mlua_check_only_view(L);
     if (mapped_mutex_at(slice, &mutex, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
-    self = mlua_push_object(L, MLUA_MUTEX, sizeof *self, 1);
+    self = mlua_push_object(L, MLUA_MUTEX, sizeof *self, MLUA_USER_OWNER);
     *self = (mlua_mutex){.bytes = slice, .core = mutex, .is_held = false};
     mlua_set_owner(L, 1);
     return 1;

@@ -3,7 +3,7 @@
  * have that an Array hasn't: how they are made, `layout` and `column`.
  *
  * Whatever has fields keeps the Layout that they are stored in: Records and a
- * Record as user value 2. */
+ * Record as MLUA_USER_LAYOUT. */
 #include "typed.h"
 
 static const mlua_layout *check_layout(lua_State *L, int arg)
@@ -118,7 +118,7 @@ static int view_records(lua_State *L)
     item = mapped_item_of_record(check_layout(L, 2)->fields);
     mlua_push_cast(L, "records", mlua_check_view(L, 1), &item);
     lua_pushvalue(L, 2);
-    lua_setiuservalue(L, -2, 2);
+    lua_setiuservalue(L, -2, MLUA_USER_LAYOUT);
     return 1;
 }
 
@@ -140,7 +140,7 @@ static int records_layout(lua_State *L)
     const mlua_layout *outer;
     mlua_at_most(L, 1);
     self = check_records(L, 1);
-    lua_getiuservalue(L, 1, 2);
+    lua_getiuservalue(L, 1, MLUA_USER_LAYOUT);
     outer = lua_touserdata(L, -1);
     if (outer->fields == self->item.record)
         return 1;

@@ -1,5 +1,5 @@
 /* The type Ring: a queue of records in shared memory. Like a Slice it borrows:
- * user value 1 is the Region.
+ * MLUA_USER_OWNER is the Region.
  *
  * A ring has two ends, one to send and one to receive. Who uses an end holds
  * it, and all others wait meanwhile. The methods in ring_copy.c hold it during
@@ -63,7 +63,7 @@ int mlua_ring_new(lua_State *L)
     slice = mlua_check_only_view(L);
     if (mapped_ring_at(slice, &ring, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
-    self = mlua_push_object(L, MLUA_RING, sizeof *self, 1);
+    self = mlua_push_object(L, MLUA_RING, sizeof *self, MLUA_USER_OWNER);
     *self = (mlua_ring){.bytes = slice, .core = ring};
     mlua_set_owner(L, 1);
     mlua_add_resource(L, &self->resource, free_ring);

@@ -5,7 +5,7 @@
 
 void mlua_push_slice(lua_State *L, int arg, mapped_slice slice)
 {
-    mapped_slice *self = lua_newuserdatauv(L, sizeof *self, 1);
+    mapped_slice *self = lua_newuserdatauv(L, sizeof *self, MLUA_USER_OWNER);
     *self = slice;
     mlua_set_owner(L, arg);
     lua_pushvalue(L, lua_upvalueindex(MLUA_SLICE));
@@ -14,10 +14,10 @@ void mlua_push_slice(lua_State *L, int arg, mapped_slice slice)
 
 void mlua_push_slice_of(lua_State *L, int owner, mapped_slice slice)
 {
-    mapped_slice *self = lua_newuserdatauv(L, sizeof *self, 1);
+    mapped_slice *self = lua_newuserdatauv(L, sizeof *self, MLUA_USER_OWNER);
     *self = slice;
     lua_pushvalue(L, owner);
-    lua_setiuservalue(L, -2, 1);
+    lua_setiuservalue(L, -2, MLUA_USER_OWNER);
     lua_pushvalue(L, lua_upvalueindex(MLUA_SLICE));
     lua_setmetatable(L, -2);
 }

@@ -5,8 +5,8 @@
  *
  * The FILE works with memory that must stay until it is closed. That memory is
  * a second userdata, the Stream, which no script sees. The handle keeps the
- * Stream as user value 1; the Stream keeps the Region as user value 1 and the
- * handle as user value 2. So all become garbage together.
+ * Stream as its only user value; the Stream keeps the Region, as
+ * MLUA_USER_OWNER, and the handle. So all become garbage together.
  *
  * The finalizer of the handle is the io library's, and a script can take it
  * away. So the Stream's finalizer closes the FILE, too; whichever of the two
@@ -14,6 +14,11 @@
 #include <limits.h>
 
 #include "mapped_lua.h"
+
+/* The user value of a Stream after MLUA_USER_OWNER. */
+enum {
+    HANDLE = MLUA_USER_OWNER + 1
+};
 
 typedef struct mlua_stream {
     mlua_resource resource; /* first: a pointer to it is one to the Stream */
@@ -43,18 +48,18 @@ const luaL_Reg mlua_stream_meta[] = {{"__gc", stream_gc}, {NULL, NULL}};
  * message and errno if there can't be a handle. */
 static mlua_stream *push_handle(lua_State *L)
 {
-    mlua_stream *stream = lua_newuserdatauv(L, sizeof *stream, 2);
+    mlua_stream *stream = lua_newuserdatauv(L, sizeof *stream, HANDLE);
     const int stream_index = lua_gettop(L);
     *stream = (mlua_stream){.handle = NULL};
     mlua_push_owner(L, 1);
-    lua_setiuservalue(L, stream_index, 1);
+    lua_setiuservalue(L, stream_index, MLUA_USER_OWNER);
     stream->handle = mlua_push_handle(L);
     if (stream->handle == NULL)
         return NULL;
     lua_pushvalue(L, stream_index);
     lua_setiuservalue(L, -2, 1);
     lua_pushvalue(L, -1);
-    lua_setiuservalue(L, stream_index, 2);
+    lua_setiuservalue(L, stream_index, HANDLE);
     lua_pushvalue(L, lua_upvalueindex(MLUA_STREAM));
     lua_setmetatable(L, stream_index);
     return stream;

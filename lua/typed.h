@@ -6,7 +6,7 @@
 
 /* An Array or Records: items that lie `stride` bytes apart, from the first byte
  * of the slice to the last. Records keep the Layout that their fields belong to
- * as user value 2. Immutable. */
+ * as MLUA_USER_LAYOUT. Immutable. */
 typedef struct mlua_array {
     mapped_slice bytes;
     mapped_item item;
@@ -23,7 +23,7 @@ typedef struct mlua_record {
 
 /* The fields of a record, which are stored in the rest of this userdata. But
  * those of a record inside of a record are stored in the outer Layout, which is
- * user value 1. */
+ * this userdata's only user value. */
 typedef struct mlua_layout {
     const mapped_fields *fields;
 } mlua_layout;

@@ -107,11 +107,12 @@ static void push_record(lua_State *L, int arg, mapped_slice slice,
 {
     const mlua_record record = {item_slice(L, slice, offset, item),
                                 item->record};
-    mlua_record *self = mlua_push_object(L, MLUA_RECORD, sizeof *self, 2);
+    mlua_record *self =
+        mlua_push_object(L, MLUA_RECORD, sizeof *self, MLUA_USER_LAYOUT);
     *self = record;
     mlua_set_owner(L, arg);
-    lua_getiuservalue(L, arg, 2);
-    lua_setiuservalue(L, -2, 2);
+    lua_getiuservalue(L, arg, MLUA_USER_LAYOUT);
+    lua_setiuservalue(L, -2, MLUA_USER_LAYOUT);
 }
 
 void mlua_push_item(lua_State *L, int arg, mapped_slice slice, size_t offset,

@@ -88,13 +88,13 @@ void mlua_push_owner(lua_State *L, int arg)
     if (self->offset == MLUA_WHOLE)
         lua_pushvalue(L, arg);
     else
-        lua_getiuservalue(L, arg, 1);
+        lua_getiuservalue(L, arg, MLUA_USER_OWNER);
 }
 
 void mlua_set_owner(lua_State *L, int arg)
 {
     mlua_push_owner(L, arg);
-    lua_setiuservalue(L, -2, 1);
+    lua_setiuservalue(L, -2, MLUA_USER_OWNER);
 }
 
 /* view[i]: the byte or, where there is none, nil, as for a table. The metatable

@@ -2,12 +2,18 @@
  * size. Each window is a Region of its own. The call for the next window closes
  * that Region, because the collector doesn't know how many addresses it takes.
  *
- * User value 1 of a Windows is the Region of the last window; user value 2 is
- * the path or file handle that it was opened with, which keeps the path's text.
+ * The user value SOURCE of a Windows is the path or file handle that it was
+ * opened with, which keeps the path's text.
  *
  * Any allocation may run a finalizer that uses or closes the same Windows. So
  * what was read from a Windows is read anew after each allocation. */
 #include "search.h"
+
+/* The user values of a Windows. */
+enum {
+    LAST_WINDOW = 1, /* its Region */
+    SOURCE
+};
 
 static mlua_windows *check_windows(lua_State *L, int arg)
 {
@@ -69,10 +75,11 @@ static mapped_status open_stream(lua_State *L, mlua_windows *self,
  * opened, so that no error can lose what was opened. */
 static mlua_windows *push_windows(lua_State *L)
 {
-    mlua_windows *self = mlua_push_object(L, MLUA_WINDOWS, sizeof *self, 2);
+    mlua_windows *self =
+        mlua_push_object(L, MLUA_WINDOWS, sizeof *self, SOURCE);
     *self = (mlua_windows){.window = NULL};
     lua_pushvalue(L, 1);
-    lua_setiuservalue(L, -2, 2);
+    lua_setiuservalue(L, -2, SOURCE);
     return self;
 }
 
@@ -163,7 +170,7 @@ static int windows_call(lua_State *L)
     mlua_close_window(L, self->window);
     self->window = region;
     lua_pushvalue(L, 2); /* the Region */
-    lua_setiuservalue(L, 1, 1);
+    lua_setiuservalue(L, 1, LAST_WINDOW);
     mlua_push_slice(L, 2, mapped_region_slice(region->view.region));
     return 1;
 }

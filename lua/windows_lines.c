@@ -27,7 +27,8 @@ typedef enum search_state {
     FILE_ENDED
 } search_state;
 
-/* User value 1 of a line_iterator is the Region of the window that it is in. */
+/* MLUA_USER_OWNER of a line_iterator is the Region of the window that it is in.
+ */
 typedef struct line_iterator {
     mapped_windows_lines core;
     mlua_region *window; /* that Region; NULL before the first window */
@@ -83,7 +84,7 @@ static search_state map_window(lua_State *L, line_iterator *self,
         mlua_raise(L, &error);
     self->window = region;
     mlua_finish_region(L, region);
-    lua_setiuservalue(L, -2, 1);
+    lua_setiuservalue(L, -2, MLUA_USER_OWNER);
     mlua_close_window(L, previous);
     return FIND_LINE;
 }
@@ -129,7 +130,7 @@ static int next_line(lua_State *L)
         lua_pushnil(L);
         return 1;
     }
-    lua_getiuservalue(L, 1, 1); /* the Region that the line is a part of */
+    lua_getiuservalue(L, 1, MLUA_USER_OWNER);
     mlua_push_slice(L, lua_gettop(L), line);
     return 1;
 }
@@ -144,7 +145,7 @@ int mlua_windows_lines(lua_State *L)
     mlua_check_open_windows(L, 1);
     mlua_push_shared(L);
     lua_pushvalue(L, 1);
-    self = lua_newuserdatauv(L, sizeof *self, 1);
+    self = lua_newuserdatauv(L, sizeof *self, MLUA_USER_OWNER);
     self->window = NULL;
     /* The allocation may have run a finalizer that closed the Windows. */
     windows = mlua_check_open_windows(L, 1);
