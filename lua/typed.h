@@ -65,7 +65,7 @@ int mlua_push_subarray(lua_State *L, const char *operation,
 int mlua_push_cast(lua_State *L, const char *operation, mapped_slice slice,
                    const mapped_item *item);
 
-/* value.c: the rest of mlua_check_full_self. If `self` isn't NULL, its
+/* view.c: the rest of mlua_check_full_self. If `self` isn't NULL, its
  * metatable has been pushed. */
 const mapped_slice *mlua_check_full_self_slow(lua_State *L,
                                               const mapped_slice *self,

@@ -463,17 +463,8 @@ const char *mlua_set_item(lua_State *L, int index, mapped_slice slice,
     return problem;
 }
 
-const mapped_slice *
-mlua_check_full_self_slow(lua_State *L, const mapped_slice *self, int max_count)
-{
-    if (self == NULL || !mlua_is_view(L))
-        mlua_raise_type(L, 1, MLUA_VIEW_TYPES);
-    lua_pop(L, 1);
-    mlua_at_most(L, max_count);
-    return self;
-}
-
-/* The method get in all cases. */
+/* The method get in all cases. The stack is what typed_get leaves: the
+ * arguments, and above them perhaps a metatable. */
 static int get_slow(lua_State *L)
 {
     mapped_slice slice;

@@ -64,6 +64,16 @@ mlua_data mlua_check_data(lua_State *L, const char *operation, int arg)
     return data;
 }
 
+const mapped_slice *
+mlua_check_full_self_slow(lua_State *L, const mapped_slice *self, int max_count)
+{
+    if (self == NULL || !mlua_is_view(L))
+        mlua_raise_type(L, 1, MLUA_VIEW_TYPES);
+    lua_pop(L, 1);
+    mlua_at_most(L, max_count);
+    return self;
+}
+
 static bool is_view_or_array(lua_State *L, int arg)
 {
     return mlua_test_view(L, arg) != NULL ||
