@@ -120,9 +120,9 @@ MAPPED__INLINE void push_item(lua_State *L, mlua_array *self, size_t index)
 {
     size_t offset = index * (size_t)self->stride;
     if (MAPPED__LIKELY(self->item.kind == MAPPED_ITEM_ELEMENT))
-        mlua_push_element(L, self->bytes, offset, self->item.element);
+        mlua_push_element_in(L, self->bytes, offset, self->item.element);
     else
-        mlua_push_item(L, 1, self->bytes, offset, &self->item);
+        mlua_push_item_in(L, 1, self->bytes, offset, &self->item);
 }
 
 /* The value of a position that no item has: nil, unless the region is closed.
@@ -234,8 +234,8 @@ static void add_values(lua_State *L, const mapped_item *item,
     size_t i;
     for (i = 0; i < n; i++, bytes += item->size) {
         if (item->kind != MAPPED_ITEM_ELEMENT ||
-            !mlua_try_push_at(L, item->element, bytes))
-            mlua_push_copy(L, item, bytes);
+            !mlua_try_push_element_at(L, item->element, bytes))
+            mlua_push_item_at(L, item, bytes);
         lua_rawseti(L, -2, (lua_Integer)(done + i) + 1);
     }
 }

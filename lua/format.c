@@ -111,7 +111,8 @@ static void push_values(lua_State *L, mapped_slice slice,
         if (MAPPED__LIKELY(item->kind == MAPPED_ITEM_ELEMENT))
             mlua_push_value(L, item->element, value->value);
         else
-            mlua_push_bytes(L, "unpack", slice, value->offset, value->length);
+            mlua_push_bytes_in(L, "unpack", slice, value->offset,
+                               value->length);
     }
 }
 
@@ -163,8 +164,8 @@ static size_t push_plain_values(lua_State *L, const mapped_fields *fields,
         mapped_slice_try_enter(slice, offset, fields->size);
     size_t i = 0;
     while (p != NULL && i < fields->count &&
-           mlua_try_push_at(L, fields->fields[i].item.element,
-                            p + fields->fields[i].offset))
+           mlua_try_push_element_at(L, fields->fields[i].item.element,
+                                    p + fields->fields[i].offset))
         i++;
     return i;
 }

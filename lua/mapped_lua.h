@@ -396,8 +396,8 @@ void mlua_push_slice(lua_State *L, int arg, mapped_slice slice);
 void mlua_push_slice_of(lua_State *L, int owner, mapped_slice slice);
 
 /* value.c: pushes a string of `n` bytes at `offset` of a slice, or raises. */
-void mlua_push_bytes(lua_State *L, const char *operation, mapped_slice slice,
-                     size_t offset, size_t n);
+void mlua_push_bytes_in(lua_State *L, const char *operation, mapped_slice slice,
+                        size_t offset, size_t n);
 
 /* region.c: pushes an empty Region with room for one that is opened with that
  * path, or without one if it is NULL: open the core's region into it, then call

@@ -48,7 +48,7 @@ static void push_bytes(lua_State *L, const char *operation,
                        mapped_slice subject, size_t start, size_t n)
 {
     if (!try_push_short(L, subject, start, n))
-        mlua_push_bytes(L, operation, subject, start, n);
+        mlua_push_bytes_in(L, operation, subject, start, n);
 }
 
 static void push_capture(lua_State *L, const char *operation,

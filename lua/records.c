@@ -146,7 +146,7 @@ static int records_layout(lua_State *L)
         return 1;
     lua_newuserdatauv(L, sizeof *outer, 1);
     lua_insert(L, -2);
-    lua_setiuservalue(L, -2, 1);
+    lua_setiuservalue(L, -2, 1); /* the outer Layout */
     finish_layout(L, self->item.record);
     return 1;
 }
@@ -207,7 +207,7 @@ int mlua_record_index(lua_State *L)
 {
     const mlua_record *self = check_record(L, 1);
     const mapped_field *field = check_field(L, self->fields);
-    mlua_push_item(L, 1, self->bytes, field->offset, &field->item);
+    mlua_push_item_in(L, 1, self->bytes, field->offset, &field->item);
     return 1;
 }
 
@@ -236,7 +236,7 @@ static int record_next(lua_State *L)
     if (field == fields->fields + fields->count)
         return 0;
     lua_pushlstring(L, field->name, field->name_length);
-    mlua_push_item(L, 1, self->bytes, field->offset, &field->item);
+    mlua_push_item_in(L, 1, self->bytes, field->offset, &field->item);
     return 2;
 }
 

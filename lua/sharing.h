@@ -9,7 +9,7 @@
  * says, or MAPPED_NEVER if there is none; raises for other values. */
 uint64_t mlua_opt_deadline(lua_State *L, int arg);
 
-/* open.c: the same for the option `name` of the table at `arg`. */
+/* options.c: the same for the option `name` of the table at `arg`. */
 uint64_t mlua_get_deadline(lua_State *L, int arg, const char *name);
 
 /* A wait in the core, in turns with a deadline that is soon. The core notices

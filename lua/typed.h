@@ -102,12 +102,13 @@ void mlua_push_value(lua_State *L, const mapped_element *element,
  * and pushes nothing for an integer of more than 8 bytes whose value has more;
  * and, in a Lua without integers, for one beyond 2^53. So only a `char`
  * allocates, and whoever pushes none can go on with `p`. */
-bool mlua_try_push_rare(lua_State *L, const mapped_element *element,
-                        const void *p);
+bool mlua_try_push_rare_at(lua_State *L, const mapped_element *element,
+                           const void *p);
 
-/* The same; the most common elements are inline. */
-MAPPED__INLINE bool
-mlua_try_push_at(lua_State *L, const mapped_element *element, const void *p)
+/* The same of any element; the most common ones are inline. */
+MAPPED__INLINE bool mlua_try_push_element_at(lua_State *L,
+                                             const mapped_element *element,
+                                             const void *p)
 {
     switch (element->form) {
     case MAPPED_FORM_I8:
@@ -141,39 +142,39 @@ mlua_try_push_at(lua_State *L, const mapped_element *element, const void *p)
         return true;
     }
     default:
-        return mlua_try_push_rare(L, element, p);
+        return mlua_try_push_rare_at(L, element, p);
     }
 }
 
 /* value.c: pushes the element at `offset` of a slice, or raises. */
-void mlua_push_element_slow(lua_State *L, mapped_slice slice, size_t offset,
-                            const mapped_element *element);
+void mlua_push_element_in_slow(lua_State *L, mapped_slice slice, size_t offset,
+                               const mapped_element *element);
 
 /* The same; an access that succeeds is inline. */
-MAPPED__INLINE void mlua_push_element(lua_State *L, mapped_slice slice,
-                                      size_t offset,
-                                      const mapped_element *element)
+MAPPED__INLINE void mlua_push_element_in(lua_State *L, mapped_slice slice,
+                                         size_t offset,
+                                         const mapped_element *element)
 {
     const unsigned char *p =
         mapped_slice_try_enter(slice, offset, element->size);
-    if (MAPPED__LIKELY(p != NULL && mlua_try_push_at(L, element, p))) {
+    if (MAPPED__LIKELY(p != NULL && mlua_try_push_element_at(L, element, p))) {
         if (MAPPED__LIKELY(mapped_slice_try_leave(slice)))
             return;
         lua_pop(L, 1);
     }
-    mlua_push_element_slow(L, slice, offset, element);
+    mlua_push_element_in_slow(L, slice, offset, element);
 }
 
 /* value.c: pushes the item at `offset` of a slice of the object at `arg`: a
  * number or a text as a value; a record, or an item that repeats, as an object
  * in place. */
-void mlua_push_item(lua_State *L, int arg, mapped_slice slice, size_t offset,
-                    const mapped_item *item);
+void mlua_push_item_in(lua_State *L, int arg, mapped_slice slice, size_t offset,
+                       const mapped_item *item);
 
-/* value.c: pushes a copy of the item at `p`, plain memory on the C stack: a
- * value, or a table of values. */
-void mlua_push_copy(lua_State *L, const mapped_item *item,
-                    const unsigned char *p);
+/* value.c: pushes a copy of the item at `p`, plain memory: a value, or a table
+ * of values. */
+void mlua_push_item_at(lua_State *L, const mapped_item *item,
+                       const unsigned char *p);
 
 /* value.c: returns the element that the string at `arg` means, which is a code
  * of string.pack or else a layout's name; raises if there is none. */

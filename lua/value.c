@@ -1,12 +1,23 @@
 /* Turns bytes in memory into Lua's values and back. An element is one number,
  * boolean or char; an item is an element, a text, a record, or several of them.
  * The first half pushes values, the second converts values that a script gave,
- * and the methods get and set are last.
+ * and the methods get and set are last. Everything typed comes down to these:
+ * get and set, arrays, records, pack and unpack.
  *
- * Each half has one switch over the element's kind and one over the item's
- * kind, which everything else comes down to: get and set, arrays, records, pack
- * and unpack. For the commonest elements mlua_try_push_at in typed.h is
- * quicker.
+ * What is pushed lies at an address, in plain memory that is only read (_at);
+ * or it lies in a slice, whose access is checked and may raise (_in):
+ *
+ *     from                         by
+ *     a mapped_value               mlua_push_value
+ *     an element at an address     mlua_try_push_element_at
+ *     an element in a slice        mlua_push_element_in
+ *     an item at an address        mlua_push_item_at: a record becomes a table
+ *     an item in a slice           mlua_push_item_in: a record becomes a Record
+ *     any bytes in a slice         mlua_push_bytes_in: a string
+ *
+ * The two for elements are inline, in typed.h, because they are the hot paths;
+ * the rest of each is here, mlua_try_push_rare_at and
+ * mlua_push_element_in_slow.
  *
  * Invariant: a value is converted completely before any of it is stored,
  * because its conversion may run any code. */
@@ -35,8 +46,9 @@ void mlua_push_value(lua_State *L, const mapped_element *element,
     }
 }
 
-bool mlua_try_push_rare(lua_State *L, const mapped_element *element,
-                        const void *p)
+/* The rest of mlua_try_push_element_at. */
+bool mlua_try_push_rare_at(lua_State *L, const mapped_element *element,
+                           const void *p)
 {
     mapped_value value;
     if (element->load(element, p, &value) != MAPPED_OK)
@@ -49,8 +61,9 @@ bool mlua_try_push_rare(lua_State *L, const mapped_element *element,
     return true;
 }
 
-void mlua_push_element_slow(lua_State *L, mapped_slice slice, size_t offset,
-                            const mapped_element *element)
+/* The rest of mlua_push_element_in, which does all of it anew. */
+void mlua_push_element_in_slow(lua_State *L, mapped_slice slice, size_t offset,
+                               const mapped_element *element)
 {
     mapped_value value;
     mapped_error error;
@@ -64,6 +77,10 @@ unsigned char *mlua_scratch(lua_State *L, void *room, size_t capacity, size_t n)
     return n > capacity ? lua_newuserdatauv(L, n, 0) : room;
 }
 
+/* The next three push what mlua_push_item_in finds in a slice. Arrays and
+ * records are read by subscripts, which have no name that an error could say;
+ * so it says "get", the method that reads one value. */
+
 /* Pushes a string of the bytes of a text. */
 static void push_text(lua_State *L, mapped_slice slice, size_t offset,
                       const mapped_item *item)
@@ -73,7 +90,7 @@ static void push_text(lua_State *L, mapped_slice slice, size_t offset,
     mapped_error error;
     if (mapped_item_read(slice, item, offset, bytes, &error) != MAPPED_OK)
         mlua_raise_in(L, "get", &error);
-    mlua_push_copy(L, item, bytes);
+    mlua_push_item_at(L, item, bytes);
     if (bytes != room)
         lua_remove(L, -2);
 }
@@ -115,12 +132,14 @@ static void push_record(lua_State *L, int arg, mapped_slice slice,
     lua_setiuservalue(L, -2, MLUA_USER_LAYOUT);
 }
 
-void mlua_push_item(lua_State *L, int arg, mapped_slice slice, size_t offset,
-                    const mapped_item *item)
+/* Pushes a value of a number or a text, and an object over the slice's bytes
+ * for anything larger. */
+void mlua_push_item_in(lua_State *L, int arg, mapped_slice slice, size_t offset,
+                       const mapped_item *item)
 {
     switch ((mapped_item_kind)item->kind) {
     case MAPPED_ITEM_ELEMENT:
-        mlua_push_element(L, slice, offset, item->element);
+        mlua_push_element_in(L, slice, offset, item->element);
         break;
     case MAPPED_ITEM_ELEMENTS:
     case MAPPED_ITEM_RECORDS:
@@ -143,7 +162,7 @@ static void push_sequence(lua_State *L, const mapped_item *item,
     luaL_checkstack(L, LUA_MINSTACK, NULL);
     lua_createtable(L, item->count < INT32_MAX ? (int)item->count : 0, 0);
     for (i = 0; i < item->count; i++) {
-        mlua_push_copy(L, &single, p + i * single.size);
+        mlua_push_item_at(L, &single, p + i * single.size);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
 }
@@ -158,14 +177,14 @@ static void push_table(lua_State *L, const mapped_fields *fields,
     for (i = 0; i < fields->count; i++) {
         const mapped_field *field = &fields->fields[i];
         lua_pushlstring(L, field->name, field->name_length);
-        mlua_push_copy(L, &field->item, p + field->offset);
+        mlua_push_item_at(L, &field->item, p + field->offset);
         lua_rawset(L, -3);
     }
 }
 
 /* Pushes the value of any element. */
-static void push_element_copy(lua_State *L, const mapped_element *element,
-                              const unsigned char *p)
+static void push_element_at(lua_State *L, const mapped_element *element,
+                            const unsigned char *p)
 {
     mapped_value value;
     if (element->load(element, p, &value) != MAPPED_OK)
@@ -174,15 +193,17 @@ static void push_element_copy(lua_State *L, const mapped_element *element,
     mlua_push_value(L, element, value);
 }
 
-void mlua_push_copy(lua_State *L, const mapped_item *item,
-                    const unsigned char *p)
+/* Pushes a value of the item, however large: a list or a table of values for
+ * what mlua_push_item_in makes an object of. */
+void mlua_push_item_at(lua_State *L, const mapped_item *item,
+                       const unsigned char *p)
 {
     size_t length;
     const char *text;
     switch ((mapped_item_kind)item->kind) {
     case MAPPED_ITEM_ELEMENT:
-        if (!mlua_try_push_at(L, item->element, p))
-            push_element_copy(L, item->element, p);
+        if (!mlua_try_push_element_at(L, item->element, p))
+            push_element_at(L, item->element, p);
         break;
     case MAPPED_ITEM_ELEMENTS:
     case MAPPED_ITEM_RECORDS:
@@ -197,8 +218,9 @@ void mlua_push_copy(lua_State *L, const mapped_item *item,
     }
 }
 
-void mlua_push_bytes(lua_State *L, const char *operation, mapped_slice slice,
-                     size_t offset, size_t n)
+/* Pushes a string of any length. */
+void mlua_push_bytes_in(lua_State *L, const char *operation, mapped_slice slice,
+                        size_t offset, size_t n)
 {
     char room[ROOM_BYTES];
     luaL_Buffer buffer;
@@ -214,8 +236,9 @@ void mlua_push_bytes(lua_State *L, const char *operation, mapped_slice slice,
 }
 
 /* From here on values of a script become bytes. A conversion that can fail
- * returns NULL, or the text of what is wrong, for the caller to put the name of
- * a field before it. */
+ * returns NULL if it succeeds; else it pushes and returns the text of what is
+ * wrong, for the caller to put the name of a field before it. (Only
+ * convert_or_expected returns less, the name of a type.) */
 
 const mapped_element *mlua_check_element(lua_State *L, int arg)
 {
@@ -232,9 +255,9 @@ const mapped_element *mlua_check_element(lua_State *L, int arg)
 
 /* Sets `*value` and returns NULL; or returns the name of the type that is
  * expected instead of that of the value at `index`. */
-MAPPED__INLINE const char *convert_value(lua_State *L, int index,
-                                         const mapped_element *element,
-                                         mapped_value *value)
+MAPPED__INLINE const char *convert_or_expected(lua_State *L, int index,
+                                               const mapped_element *element,
+                                               mapped_value *value)
 {
     int is_valid = 1;
     size_t length;
@@ -262,7 +285,7 @@ mapped_value mlua_check_value(lua_State *L, int arg,
                               const mapped_element *element)
 {
     mapped_value value = {0};
-    const char *expected = convert_value(L, arg, element, &value);
+    const char *expected = convert_or_expected(L, arg, element, &value);
     if (MAPPED__LIKELY(expected == NULL))
         return value;
     if (element->kind == MAPPED_KIND_SIGNED ||
@@ -291,7 +314,7 @@ static const char *convert_element(lua_State *L, int index,
                                    unsigned char *to)
 {
     mapped_value value;
-    const char *expected = convert_value(L, index, element, &value);
+    const char *expected = convert_or_expected(L, index, element, &value);
     if (expected != NULL)
         return push_expected(L, index, expected);
     if (element->store(element, to, value) == MAPPED_OK)
@@ -315,8 +338,9 @@ MAPPED__NOINLINE static const char *convert_text(lua_State *L, int index,
                            (LUAI_UACINT)length, (LUAI_UACINT)item->count);
 }
 
-/* Pops all values above `top` but the text on top of the stack. Each level of
- * records in records has asked once for room on the stack, for itself alone. */
+/* Pops all values above `top` but the text on top of the stack, and returns
+ * that. Each level of records in records has asked for LUA_MINSTACK slots only,
+ * so it may leave nothing else behind. */
 static const char *keep_problem(lua_State *L, int top)
 {
     lua_replace(L, top + 1);
@@ -474,7 +498,7 @@ static int get_slow(lua_State *L)
     slice = mlua_check_open_self(L, 3);
     element = mlua_check_element(L, 2);
     offset = mlua_check_span(L, 3, 1, element->size, slice.length);
-    mlua_push_element_slow(L, slice, offset, element);
+    mlua_push_element_in_slow(L, slice, offset, element);
     return 1;
 }
 
@@ -482,8 +506,10 @@ static int get_slow(lua_State *L)
  * everything else is left to get_slow. */
 static int typed_get(lua_State *L)
 {
+    /* If all three arguments are given, the metatable of the first now lies at
+     * index 4, below what is pushed. */
     const mapped_slice *self = mlua_check_full_self(L, 3);
-    const char *text = lua_tolstring(L, 2, NULL);
+    const char *text = lua_tolstring(L, 2, NULL); /* NULL is never found */
     int is_integer;
     lua_Integer i = lua_tointegerx(L, 3, &is_integer);
     const mlua_compiled *code =
@@ -498,7 +524,8 @@ static int typed_get(lua_State *L)
                          !mlua_position(i, slice.length, &offset)))
         return get_slow(L);
     p = mapped_slice_try_enter(slice, offset, code->element->size);
-    if (MAPPED__UNLIKELY(p == NULL || !mlua_try_push_at(L, code->element, p)))
+    if (MAPPED__UNLIKELY(p == NULL ||
+                         !mlua_try_push_element_at(L, code->element, p)))
         return get_slow(L);
     if (MAPPED__LIKELY(mapped_slice_try_leave(slice)))
         return 1;

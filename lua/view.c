@@ -87,7 +87,7 @@ void mlua_copy_to_string(lua_State *L, const char *operation, int arg)
     if (!is_view_or_array(L, arg))
         return;
     slice = mlua_check_bytes(L, arg);
-    mlua_push_bytes(L, operation, slice, 0, slice.length);
+    mlua_push_bytes_in(L, operation, slice, 0, slice.length);
     lua_replace(L, arg);
 }
 
