@@ -80,8 +80,9 @@ typedef struct mlua_region {
     mapped_export pointer_export;
     bool has_export;           /* `pointer_export` has begun, and not ended */
     bool has_second_reference; /* of the core region: see region.c */
-    bool has_private_pages;    /* pages that the system can't drop */
-    bool is_accessed;          /* by library/ffi.lua, at this moment */
+    /* Has it pages of no file, which the system can't drop and read again? */
+    bool has_undroppable_pages;
+    bool is_accessed; /* by library/ffi.lua, at this moment */
     size_t core_size;
     /* Padding, the address of this object (see mlua_owner), and `core_size`
      * bytes for the core region. */
@@ -346,7 +347,8 @@ bool mlua_get_flag(lua_State *L, int arg, const char *name, bool fallback);
 uint64_t mlua_get_number(lua_State *L, int arg, const char *name,
                          uint64_t fallback);
 
-/* Pushes the option. Returns false and pushes nothing if it is missing. */
+/* Pushes the option and returns true; or returns false and pushes nothing, if
+ * it is missing. */
 bool mlua_push_option(lua_State *L, int arg, const char *name);
 
 /* Returns the option on top of the stack, as mlua_get_number does, and pops it.

@@ -6,7 +6,7 @@
  * have closed it. */
 #include <limits.h>
 #include <string.h>
-#include "sharing.h"
+#include "mapped_lua.h"
 
 /* The value of an option that is a number, if it is missing. */
 #define MISSING UINT64_MAX
@@ -71,11 +71,15 @@ const char *mlua_check_path(lua_State *L, int arg)
     return path;
 }
 
+/* Pushes and returns a list of all modes. */
 static const char *push_modes(lua_State *L)
 {
-    const char *names[MAPPED_MODE_APPEND + 2] = {NULL};
+    enum {
+        MODE_COUNT = MAPPED_MODE_APPEND + 1 /* that is the last one */
+    };
+    const char *names[MODE_COUNT + 1] = {NULL};
     int mode;
-    for (mode = MAPPED_MODE_READ; mode <= MAPPED_MODE_APPEND; mode++)
+    for (mode = 0; mode < MODE_COUNT; mode++)
         names[mode] = mapped_mode_text((mapped_mode)mode);
     return mlua_push_list(L, names);
 }
@@ -97,9 +101,10 @@ static mapped_mode check_mode(lua_State *L, int arg, mapped_mode fallback)
     return mode;
 }
 
-/* What to open, and how. */
+/* What to open, and how. What isn't a descriptor is a path or file handle, and
+ * stays at index 1 of the stack until it is open. */
 typedef struct source {
-    int descriptor; /* if negative: the path or file handle at argument 1 */
+    int descriptor; /* -1: what is at index 1 */
     mapped_mode mode;
     mapped_open_options options;
 } source;
@@ -133,6 +138,7 @@ static int push_source(lua_State *L, source *from)
     bool retried = false;
     self = mlua_push_region(
         L, lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : NULL);
+    /* The core region lies in the userdata: no memory is allocated for it. */
     from->options.memory = mlua_region_memory(self);
     from->options.memory_size = self->core_size;
     do
@@ -140,7 +146,7 @@ static int push_source(lua_State *L, source *from)
     while (mlua_retry_after_gc(L, status, &error, &retried));
     if (status != MAPPED_OK)
         return mlua_fail(L, &error);
-    self->has_private_pages = from->mode == MAPPED_MODE_COPY;
+    self->has_undroppable_pages = from->mode == MAPPED_MODE_COPY;
     mlua_finish_region(L, self);
     return 1;
 }
@@ -152,7 +158,7 @@ static int get_descriptor(lua_State *L)
     uint64_t descriptor = mlua_get_number(L, 3, "fd", MISSING);
     if (descriptor == MISSING) {
         if (lua_isnoneornil(L, 1))
-            mlua_check_file(L, 1); /* raises the error */
+            mlua_raise_type(L, 1, "path or file handle");
         return -1;
     }
     if (!lua_isnoneornil(L, 1))
@@ -229,7 +235,7 @@ int mlua_anonymous(lua_State *L)
     while (mlua_retry_after_gc(L, status, &error, &retried));
     if (status != MAPPED_OK)
         return mlua_fail(L, &error);
-    self->has_private_pages = true;
+    self->has_undroppable_pages = true; /* shared ones, too */
     mlua_finish_region(L, self);
     return 1;
 }

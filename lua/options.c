@@ -33,6 +33,7 @@ void mlua_check_options(lua_State *L, int arg, const char *const names[])
     }
 }
 
+/* Pushes a value only if this returns true. */
 bool mlua_push_option(lua_State *L, int arg, const char *name)
 {
     if (lua_isnoneornil(L, arg))

@@ -72,11 +72,11 @@ mlua_region *mlua_push_region(lua_State *L, const char *path)
     return self;
 }
 
-/* Tells the collector how much memory the region takes now, if its pages are
- * the process's own. */
+/* Tells the collector how much memory the region takes now, if that can't be
+ * had back without closing it. */
 static void charge_region(lua_State *L, mlua_region *self)
 {
-    if (self->has_private_pages)
+    if (self->has_undroppable_pages)
         mlua_charge(L, &self->resource,
                     mapped_region_length(self->view.region) +
                         mapped_region_copied(self->view.region));
