@@ -247,8 +247,7 @@ static PyObject *array_iterate(PyObject *self)
     return iterator_new(self, array_of(self)->owner, array_length(self), false);
 }
 
-static PyObject *array___reversed__(PyObject *self,
-                                    PyObject *Py_UNUSED(nothing))
+static METHOD_NONE(array___reversed__)
 {
     return iterator_new(self, array_of(self)->owner, array_length(self), true);
 }

@@ -25,7 +25,7 @@ int array_scatter(Region *owner, const mapped_array *array, const void *from)
     return check_status(owner, ASSIGN, status, &error);
 }
 
-PyObject *array_tobytes(PyObject *self, PyObject *Py_UNUSED(nothing))
+METHOD_NONE(array_tobytes)
 {
     const Array *array = array_of(self);
     if (require_open(array->owner, "tobytes") < 0)
@@ -64,7 +64,7 @@ static PyObject *bytes_in_order(PyObject *self)
     return slice;
 }
 
-PyObject *items_copy_to(PyObject *self, PyObject *argument)
+METHOD_ONE(items_copy_to)
 {
     PyObject *slice = bytes_in_order(self);
     PyObject *result = slice == NULL ? NULL : view_copy_to(slice, argument);
@@ -163,7 +163,7 @@ static PyObject *list_all(Region *owner, const mapped_array *array)
     return list;
 }
 
-PyObject *array_tolist(PyObject *self, PyObject *Py_UNUSED(nothing))
+METHOD_NONE(array_tolist)
 {
     return list_all(array_of(self)->owner, &array_of(self)->core);
 }
@@ -172,7 +172,7 @@ const char view_tolist_doc[] =
     PyDoc_STR("tolist($self, /)\n--\n\n"
               "Return all bytes as a list of integers.");
 
-PyObject *view_tolist(PyObject *self, PyObject *Py_UNUSED(nothing))
+METHOD_NONE(view_tolist)
 {
     CoreArray bytes;
     Region *owner = array_described(self, &bytes);
@@ -211,7 +211,7 @@ static const char *format_of(Array *array)
     return PyBytes_AsString(array->format);
 }
 
-PyObject *array_format(PyObject *self, void *Py_UNUSED(closure))
+ATTRIBUTE(array_format)
 {
     const char *format = format_of(array_of(self));
     return format == NULL ? NULL : PyUnicode_FromString(format);

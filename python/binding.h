@@ -341,33 +341,6 @@ typedef struct Signature {
 int arguments_sort(const Signature *signature, PyObject *const *arguments,
                    Py_ssize_t count, PyObject *keywords, PyObject **values);
 
-/* How many names there are in a list of them. */
-#define NAME_COUNT(...) \
-    ((Py_ssize_t)(sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *)))
-
-/* The head of the method `function` with keywords. Its body follows, and finds
- * the arguments in `values`: one for each of the names, NULL where the caller
- * left one out. See Signature for the numbers. Arguments that are all there by
- * their position are in order already. */
-#define METHOD_NAMED(function, name, required, positional, ...)                \
-    METHOD_KEYWORDS(function);                                                 \
-    static PyObject *function##_with(PyObject *self, PyObject *const *values); \
-    METHOD_KEYWORDS(function)                                                  \
-    {                                                                          \
-        static const Signature signature = {                                   \
-            name, required, positional, {__VA_ARGS__}};                        \
-        PyObject *values[NAME_COUNT(__VA_ARGS__)];                             \
-        if (keywords != NULL || count != NAME_COUNT(__VA_ARGS__) ||            \
-            count > (positional)) {                                            \
-            if (arguments_sort(&signature, given, count, keywords, values) <   \
-                0)                                                             \
-                return NULL;                                                   \
-            given = values;                                                    \
-        }                                                                      \
-        return function##_with(self, given);                                   \
-    }                                                                          \
-    static PyObject *function##_with(PyObject *self, PyObject *const *values)
-
 /* Returns the type of the exception that ended a block, or None, of the
  * arguments of __exit__; NULL with an exception if they aren't three. */
 PyObject *exit_type(PyObject *arguments);

@@ -66,7 +66,7 @@ static int copy_to_buffer(PyObject *self, const Py_buffer *to)
 
 /* Doesn't ask for a writable buffer, because objects that have none raise
  * different exceptions. Here that is always a TypeError. */
-PyObject *view_copy_to(PyObject *self, PyObject *argument)
+METHOD_ONE(view_copy_to)
 {
     Extent extent;
     Py_buffer buffer;
@@ -93,7 +93,7 @@ const char view_tobytes_doc[] = PyDoc_STR(
     "Return a copy of all bytes, like bytes(self).\n\n"
     "ValueError if the region is closed, FaultError if a page is lost.");
 
-PyObject *view_tobytes(PyObject *self, PyObject *Py_UNUSED(nothing))
+METHOD_NONE(view_tobytes)
 {
     mapped_slice span = view_span(self);
     if (require_open(view_owner(self), "") < 0)
@@ -105,7 +105,7 @@ PyObject *view_tobytes(PyObject *self, PyObject *Py_UNUSED(nothing))
 const char view___bytes___doc[] = PyDoc_STR("__bytes__($self, /)\n--\n\n"
                                             "Return a copy of all bytes.");
 
-PyObject *view___bytes__(PyObject *self, PyObject *Py_UNUSED(nothing))
+METHOD_NONE(view___bytes__)
 {
     return view_tobytes(self, NULL);
 }
@@ -115,7 +115,7 @@ const char view_fill_doc[] =
               "Set every byte to `byte`.\n\n"
               "ValueError if that is not from 0 to 255, " WRITE_ERRORS);
 
-PyObject *view_fill(PyObject *self, PyObject *argument)
+METHOD_ONE(view_fill)
 {
     uint8_t byte;
     mapped_error error;

@@ -51,7 +51,7 @@ const char region_check_doc[] = PyDoc_STR(
     "It touches no page: what has not been touched yet is not known to be\n"
     "lost.");
 
-PyObject *region_check(PyObject *self, PyObject *Py_UNUSED(nothing))
+METHOD_NONE(region_check)
 {
     mapped_error error;
     Unlocked unlocked = unlocked_begin_blocking(core_of(self));
@@ -81,7 +81,7 @@ static mapped_status begin_recovery(mapped_region *region, mapped_error *error)
  * the record that they were lost is deleted with the lock held: then the only
  * accesses under way are those of unlocked threads, and unlocked_end_access
  * makes these fail. */
-PyObject *region_recover(PyObject *self, PyObject *Py_UNUSED(nothing))
+METHOD_NONE(region_recover)
 {
     mapped_error error, end_error;
     mapped_region *region = core_of(self);
@@ -118,7 +118,7 @@ const char region_faults_doc[] = PyDoc_STR(
     "that there was no space, EIO that the device or the memory failed.\n"
     "Empty for most. ValueError once closed.");
 
-PyObject *region_faults(PyObject *self, void *Py_UNUSED(closure))
+ATTRIBUTE(region_faults)
 {
     mapped_lost_range ranges[MAX_RANGES];
     size_t count;
@@ -143,7 +143,7 @@ const char module_stats_doc[] = PyDoc_STR(
     "lost pages met since it began. Other interpreters and languages in the\n"
     "process count only if they share the library.");
 
-PyObject *module_stats(PyObject *self, PyObject *Py_UNUSED(nothing))
+METHOD_NONE(module_stats)
 {
     mapped_statistics now;
     (void)self;

@@ -20,7 +20,7 @@ const char view_file_doc[] = PyDoc_STR(
     "writes them in place. Of a Region it follows the length.\n\n"
     "ValueError if the region is closed.");
 
-PyObject *view_file(PyObject *self, PyObject *Py_UNUSED(nothing))
+METHOD_NONE(view_file)
 {
     Region *owner = view_owner(self);
     if (require_open(owner, "file") < 0)
@@ -222,7 +222,7 @@ static const char file_readinto_doc[] = PyDoc_STR(
     "Read into a writable buffer, and return how many bytes: fewer than it\n"
     "takes only at the end.\n\n" READ_ERRORS);
 
-static PyObject *file_readinto(PyObject *self, PyObject *argument)
+static METHOD_ONE(file_readinto)
 {
     return read_into(self, argument, "readinto");
 }
@@ -230,7 +230,7 @@ static PyObject *file_readinto(PyObject *self, PyObject *argument)
 static const char file_readinto1_doc[] =
     PyDoc_STR("readinto1($self, buffer, /)\n--\n\nThe same as readinto().");
 
-static PyObject *file_readinto1(PyObject *self, PyObject *argument)
+static METHOD_ONE(file_readinto1)
 {
     return read_into(self, argument, "readinto1");
 }
@@ -259,7 +259,7 @@ static const char file_write_doc[] = PyDoc_STR(
     "ValueError if the file or the region is closed, FaultError if a page is\n"
     "lost.");
 
-static PyObject *file_write(PyObject *self, PyObject *argument)
+static METHOD_ONE(file_write)
 {
     Source source;
     if (!PyObject_CheckBuffer(argument))
@@ -275,7 +275,7 @@ static const char file_writelines_doc[] =
     PyDoc_STR("writelines($self, lines, /)\n--\n\n"
               "Write each of `lines`, which have their newlines already.");
 
-static PyObject *file_writelines(PyObject *self, PyObject *argument)
+static METHOD_ONE(file_writelines)
 {
     PyObject *line, *lines = PyObject_GetIter(argument);
     if (lines == NULL)
@@ -335,10 +335,10 @@ static METHOD_NAMED(file_seek, "seek", 1, 2, "offset", "whence")
 
 /* Defines a method without arguments, whose result is an expression of `self`.
  */
-#define PLAIN_METHOD(name, result)                                             \
-    static PyObject *file_##name(PyObject *self, PyObject *Py_UNUSED(nothing)) \
-    {                                                                          \
-        return require_usable(self, #name) < 0 ? NULL : (result);              \
+#define PLAIN_METHOD(name, result)                                \
+    static METHOD_NONE(file_##name)                               \
+    {                                                             \
+        return require_usable(self, #name) < 0 ? NULL : (result); \
     }
 
 static const char file_tell_doc[] =
@@ -400,7 +400,7 @@ static const char file_close_doc[] =
     PyDoc_STR("close($self, /)\n--\n\n"
               "Close the file, and not the region. Closing twice is fine.");
 
-static PyObject *file_close(PyObject *self, PyObject *Py_UNUSED(nothing))
+static METHOD_NONE(file_close)
 {
     cursor_of(self)->is_closed = true;
     Py_RETURN_NONE;

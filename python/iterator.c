@@ -88,8 +88,7 @@ static const char iterator___length_hint___doc[] =
     PyDoc_STR("__length_hint__($self, /)\n--\n\n"
               "How many items are left.");
 
-static PyObject *iterator___length_hint__(PyObject *self,
-                                          PyObject *Py_UNUSED(nothing))
+static METHOD_NONE(iterator___length_hint__)
 {
     return PyLong_FromSsize_t(((Iterator *)self)->items_left);
 }
@@ -98,7 +97,7 @@ static const char iterator___copy___doc[] =
     PyDoc_STR("__copy__($self, /)\n--\n\n"
               "Return an iterator that goes on from here by itself.");
 
-static PyObject *iterator___copy__(PyObject *self, PyObject *Py_UNUSED(nothing))
+static METHOD_NONE(iterator___copy__)
 {
     const Iterator *from = (Iterator *)self;
     Iterator *copy = PyObject_GC_New(Iterator, Py_TYPE(self));

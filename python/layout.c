@@ -198,7 +198,7 @@ GETTER(layout, fields,
 static const char layout_format_doc[] = PyDoc_STR(
     "The format of a record, as exported to other libraries (PEP 3118).");
 
-static PyObject *layout_format(PyObject *self, void *Py_UNUSED(closure))
+static ATTRIBUTE(layout_format)
 {
     mapped_item item = mapped_item_of_record(layout_of(self)->fields);
     return item_text(&item, MAPPED_SPELLING_BUFFER);

@@ -111,7 +111,7 @@ static const char lock_unlock_doc[] =
     PyDoc_STR("unlock($self, /)\n--\n\n"
               "End the lock. ValueError if it has ended.");
 
-static PyObject *lock_unlock(PyObject *self, PyObject *Py_UNUSED(nothing))
+static METHOD_NONE(lock_unlock)
 {
     if (require_held(lock_of(self)) < 0)
         return NULL;
@@ -123,7 +123,7 @@ static const char lock___enter___doc[] =
     PyDoc_STR("__enter__($self, /)\n--\n\n"
               "Return the lock. ValueError if it has ended.");
 
-static PyObject *lock___enter__(PyObject *self, PyObject *Py_UNUSED(nothing))
+static METHOD_NONE(lock___enter__)
 {
     return require_held(lock_of(self)) < 0 ? NULL : Py_NewRef(self);
 }

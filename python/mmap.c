@@ -282,7 +282,7 @@ static const char mmap_readline_doc[] =
     PyDoc_STR("readline($self, /)\n--\n\n"
               "Return the next line with its b'\\n', and move past it.");
 
-static PyObject *mmap_readline(PyObject *self, PyObject *Py_UNUSED(nothing))
+static METHOD_NONE(mmap_readline)
 {
     return require_valid(self) < 0 ? NULL : cursor_read_line(self, SIZE_MAX);
 }
@@ -291,7 +291,7 @@ static const char mmap_read_byte_doc[] =
     PyDoc_STR("read_byte($self, /)\n--\n\n"
               "Return the next byte as a number. ValueError at the end.");
 
-static PyObject *mmap_read_byte(PyObject *self, PyObject *Py_UNUSED(nothing))
+static METHOD_NONE(mmap_read_byte)
 {
     Py_ssize_t length = mmap_length(self);
     size_t position = cursor_of(self)->position;
@@ -319,7 +319,7 @@ static const char mmap_write_doc[] = PyDoc_STR(
     "Store all of `data` at the position, move past it, return its length.\n"
     "ValueError, and nothing is written, if it doesn't fit.");
 
-static PyObject *mmap_write(PyObject *self, PyObject *argument)
+static METHOD_ONE(mmap_write)
 {
     Source source;
     if (require_valid(self) < 0)
@@ -338,7 +338,7 @@ static const char mmap_write_byte_doc[] = PyDoc_STR(
     "write_byte($self, byte, /)\n--\n\n"
     "Store a number from 0 to 255 at the position, and move past it.");
 
-static PyObject *mmap_write_byte(PyObject *self, PyObject *argument)
+static METHOD_ONE(mmap_write_byte)
 {
     mapped_error error;
     if (require_valid(self) < 0)
@@ -365,7 +365,7 @@ static PyObject *mmap_write_byte(PyObject *self, PyObject *argument)
 static const char mmap_tell_doc[] =
     PyDoc_STR("tell($self, /)\n--\n\nReturn the position.");
 
-static PyObject *mmap_tell(PyObject *self, PyObject *Py_UNUSED(nothing))
+static METHOD_NONE(mmap_tell)
 {
     return require_valid(self) < 0
                ? NULL

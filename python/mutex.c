@@ -122,7 +122,7 @@ static PyObject *give_up(Mutex *mutex,
                : raise_of(mutex->owned.owner, &error);
 }
 
-static PyObject *mutex_unlock(PyObject *self, PyObject *Py_UNUSED(nothing))
+static METHOD_NONE(mutex_unlock)
 {
     return give_up(mutex_of(self), mapped_mutex_unlock);
 }
@@ -132,7 +132,7 @@ static const char mutex_abandon_doc[] = PyDoc_STR(
     "Give the mutex back with what it guards half changed: the next one to\n"
     "lock it is told that its owner died. Raises as unlock().");
 
-static PyObject *mutex_abandon(PyObject *self, PyObject *Py_UNUSED(nothing))
+static METHOD_NONE(mutex_abandon)
 {
     return give_up(mutex_of(self), mapped_mutex_abandon);
 }
@@ -140,7 +140,7 @@ static PyObject *mutex_abandon(PyObject *self, PyObject *Py_UNUSED(nothing))
 static const char mutex___enter___doc[] =
     PyDoc_STR("__enter__($self, /)\n--\n\nTake the mutex and return it.");
 
-static PyObject *mutex___enter__(PyObject *self, PyObject *Py_UNUSED(nothing))
+static METHOD_NONE(mutex___enter__)
 {
     return lock_core(mutex_of(self), MAPPED_NEVER) < 0 ? NULL : Py_NewRef(self);
 }

@@ -323,7 +323,7 @@ const char module_unlink_doc[] = PyDoc_STR(
     "mapped keep it.\n\n"
     "OSError as the system says, ValueError for a name that none can have.");
 
-PyObject *module_unlink(PyObject *self, PyObject *argument)
+METHOD_ONE(module_unlink)
 {
     Request request = {.name = NULL};
     mapped_error error;
@@ -440,7 +440,7 @@ const char module_wrap_doc[] = PyDoc_STR(
     "TypeError if the object is no buffer, BufferError if it isn't\n"
     "contiguous.");
 
-PyObject *module_wrap(PyObject *self, PyObject *argument)
+METHOD_ONE(module_wrap)
 {
     State *state = PyModule_GetState(self);
     Extent extent;

@@ -241,8 +241,7 @@ const char view_pack_doc[] = PyDoc_STR(
     "outside, TypeError if the region is read-only, ValueError if it is\n"
     "closed, FaultError if a page is lost.");
 
-PyObject *view_pack(PyObject *self, PyObject *const *given, Py_ssize_t count,
-                    PyObject *keywords)
+METHOD_KEYWORDS(view_pack)
 {
     State *state = view_owner(self)->state;
     const Format *format;

@@ -38,7 +38,7 @@ static mapped_status advise_core(mapped_slice span, mapped_advice advice,
     return unlocked_end(&unlocked, mapped_advise(span, advice, error));
 }
 
-PyObject *view_advise(PyObject *self, PyObject *argument)
+METHOD_ONE(view_advise)
 {
     Py_ssize_t length;
     mapped_advice advice;
@@ -66,7 +66,7 @@ const char view_discard_doc[] = PyDoc_STR(
     "'c', for wrapped buffers, and if the file system can't; FaultError if a\n"
     "page is lost.");
 
-PyObject *view_discard(PyObject *self, PyObject *Py_UNUSED(nothing))
+METHOD_NONE(view_discard)
 {
     return operate(self, "discard", mapped_discard);
 }
@@ -79,7 +79,7 @@ const char view_revert_doc[] = PyDoc_STR(
     "OSError if the file is needed, for parts of pages, and can't be opened\n"
     "again.");
 
-PyObject *view_revert(PyObject *self, PyObject *Py_UNUSED(nothing))
+METHOD_NONE(view_revert)
 {
     return operate(self, "revert", mapped_revert);
 }
@@ -132,7 +132,7 @@ const char view_mlock_doc[] = PyDoc_STR(
     "(RLIMIT_MEMLOCK); FaultError if a page is lost; io.UnsupportedOperation\n"
     "for wrapped buffers.");
 
-PyObject *view_mlock(PyObject *self, PyObject *Py_UNUSED(nothing))
+METHOD_NONE(view_mlock)
 {
     return operate(self, "mlock", mapped_mlock);
 }
@@ -141,7 +141,7 @@ const char view_munlock_doc[] =
     PyDoc_STR("munlock($self, /)\n--\n\n"
               "Let the pages of these bytes go out of memory again.");
 
-PyObject *view_munlock(PyObject *self, PyObject *Py_UNUSED(nothing))
+METHOD_NONE(view_munlock)
 {
     return operate(self, "munlock", mapped_munlock);
 }
@@ -187,7 +187,7 @@ static mapped_status protect_core(mapped_slice span, mapped_mode mode,
 #endif
 }
 
-PyObject *view_protect(PyObject *self, PyObject *argument)
+METHOD_ONE(view_protect)
 {
     mapped_mode mode;
     mapped_error error;

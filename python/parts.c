@@ -67,8 +67,7 @@ static const char parts_iterator___copy___doc[] =
     PyDoc_STR("__copy__($self, /)\n--\n\n"
               "Return an iterator that goes on from here by itself.");
 
-static PyObject *parts_iterator___copy__(PyObject *self,
-                                         PyObject *Py_UNUSED(nothing))
+static METHOD_NONE(parts_iterator___copy__)
 {
     const PartsIterator *from = (PartsIterator *)self;
     PartsIterator *copy = parts_iterator_new(from->owned.owner, from->next,

@@ -326,7 +326,7 @@ static PyObject *record_iterate(PyObject *self)
 }
 
 /* Returns a list of the names, for keys() and for __dir__(). */
-static PyObject *record_dir(PyObject *self, PyObject *Py_UNUSED(nothing))
+static METHOD_NONE(record_dir)
 {
     PyObject *names =
         PyObject_GetAttrString((PyObject *)record_of(self)->layout, "names");
@@ -408,7 +408,7 @@ static const char record__asdict_doc[] =
     PyDoc_STR("_asdict($self, /)\n--\n\n"
               "Return a dict of the fields' names and values.");
 
-static PyObject *record__asdict(PyObject *self, PyObject *Py_UNUSED(nothing))
+static METHOD_NONE(record__asdict)
 {
     const mapped_fields *fields = record_of(self)->layout->fields;
     PyObject *dict = PyDict_New();

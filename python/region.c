@@ -161,7 +161,7 @@ static const char region_close_doc[] = PyDoc_STR(
     "FaultError, but the region is closed, if one of them has met lost pages\n"
     "and check() has not said so since.");
 
-static PyObject *region_close(PyObject *self, PyObject *Py_UNUSED(nothing))
+static METHOD_NONE(region_close)
 {
     mapped_error error;
     if (close_core((Region *)self, &error) != MAPPED_OK)
@@ -179,7 +179,7 @@ static const char region___enter___doc[] =
     PyDoc_STR("__enter__($self, /)\n--\n\n"
               "Return the region. ValueError if it is closed.");
 
-static PyObject *region___enter__(PyObject *self, PyObject *Py_UNUSED(nothing))
+static METHOD_NONE(region___enter__)
 {
     return require_open((Region *)self, "") < 0 ? NULL : Py_NewRef(self);
 }
@@ -291,7 +291,7 @@ static const char region_refresh_doc[] = PyDoc_STR(
     "ValueError past the reserve or if closed; FaultError if pages are lost\n"
     "and there is no reserve; io.UnsupportedOperation where there is no file.");
 
-static PyObject *region_refresh(PyObject *self, PyObject *Py_UNUSED(nothing))
+static METHOD_NONE(region_refresh)
 {
     mapped_change change = MAPPED_UNCHANGED;
     mapped_error error;
@@ -336,7 +336,7 @@ static const char region_append_doc[] = PyDoc_STR(
     "Raises what resize() raises, and FaultError if a page is lost: then the\n"
     "region is as long as before.");
 
-static PyObject *region_append(PyObject *self, PyObject *argument)
+static METHOD_ONE(region_append)
 {
     Source source;
     mapped_error error;
@@ -359,7 +359,7 @@ static const char region_fileno_doc[] = PyDoc_STR(
     "io.UnsupportedOperation if it holds none, as in modes 'r' and 'c';\n"
     "ValueError once closed.");
 
-static PyObject *region_fileno(PyObject *self, PyObject *Py_UNUSED(nothing))
+static METHOD_NONE(region_fileno)
 {
     intptr_t descriptor;
     mapped_error error;
@@ -406,7 +406,7 @@ static mapped_status size_core(mapped_region *region, uint64_t *size,
     return unlocked_end(&unlocked, mapped_region_size(region, size, error));
 }
 
-static PyObject *region_size(PyObject *self, void *Py_UNUSED(closure))
+static ATTRIBUTE(region_size)
 {
     uint64_t size;
     mapped_error error;
@@ -447,7 +447,7 @@ static PyObject *region_repr(PyObject *self)
 static const char region_file_offset_doc[] = PyDoc_STR(
     "Where in its file the region begins, in bytes; 0 if there is no file.");
 
-static PyObject *region_file_offset(PyObject *self, void *Py_UNUSED(closure))
+static ATTRIBUTE(region_file_offset)
 {
     return PyLong_FromUnsignedLongLong(
         mapped_region_file_offset(core_of(self)));

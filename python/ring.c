@@ -236,7 +236,7 @@ static const char ring_release_doc[] = PyDoc_STR(
     "Their Slices show other records from then on.\n\n"
     "ValueError if there is none." RING_ERRORS);
 
-static PyObject *ring_release(PyObject *self, PyObject *Py_UNUSED(nothing))
+static METHOD_NONE(ring_release)
 {
     Ring *ring = ring_of(self);
     if (require_no_wait(ring) < 0 ||
@@ -250,7 +250,7 @@ static const char ring_cancel_doc[] = PyDoc_STR(
     "Drop the records that are reserved, and leave those that were peeked at\n"
     "in the ring. Does nothing if there are none.");
 
-static PyObject *ring_cancel(PyObject *self, PyObject *Py_UNUSED(nothing))
+static METHOD_NONE(ring_cancel)
 {
     Ring *ring = ring_of(self);
     if (require_no_wait(ring) < 0)

@@ -358,7 +358,7 @@ const char ring_try_recv_doc[] = PyDoc_STR(
     "Receive the next record, as bytes, if there is one now, and nobody\n"
     "else in the middle of a receive, else None." RING_ERRORS);
 
-PyObject *ring_try_recv(PyObject *self, PyObject *Py_UNUSED(nothing))
+METHOD_NONE(ring_try_recv)
 {
     PyObject *record = receive_one(ring_of(self), 0);
     return record == NULL && !PyErr_Occurred() ? Py_NewRef(Py_None) : record;

@@ -128,7 +128,7 @@ static const char slice_release_doc[] = PyDoc_STR(
     "was the only one of a wrapped buffer, the buffer is given back, unless\n"
     "its memory is exported. Releasing twice is fine.");
 
-static PyObject *slice_release(PyObject *self, PyObject *Py_UNUSED(nothing))
+static METHOD_NONE(slice_release)
 {
     View *view = (View *)self;
     if (view->former_owner != NULL)
@@ -149,7 +149,7 @@ static const char slice___enter___doc[] =
               "Return the slice. ValueError if it is released or its region\n"
               "closed.");
 
-static PyObject *slice___enter__(PyObject *self, PyObject *Py_UNUSED(nothing))
+static METHOD_NONE(slice___enter__)
 {
     return require_open(view_owner(self), "") < 0 ? NULL : Py_NewRef(self);
 }

@@ -3,9 +3,18 @@
  *
  * A method is a function <class>_<name>, in any file, with its documentation in
  * the text <class>_<name>_doc; so is an attribute. METHOD_ROW and ATTRIBUTE_ROW
- * make a row of a type's table of these two. METHOD_<kind> is the function's
- * head, where the kind says how Python passes the arguments: KEYWORDS, ONE or
- * NONE.
+ * make a row of a type's table of these two.
+ *
+ * A definition begins with a macro for the function's head, ATTRIBUTE or that
+ * of the method's kind, which decides what the body finds:
+ *
+ *     METHOD_NONE       self
+ *     METHOD_ONE        self and `argument`
+ *     METHOD_KEYWORDS   self and the arguments as Python passes them: `given`
+ *                       has first the `count` positional ones, then those whose
+ *                       names are in the tuple `keywords`, which may be NULL
+ *     METHOD_NAMED      self and `values`, an argument for each name, NULL
+ * where the caller left one out; in a list its kind is KEYWORDS
  *
  * The lists are macros that call X for each entry: once for the declarations,
  * at the end of this file, and once for each table. */
@@ -87,24 +96,32 @@
     X(obj)
 
 /* The slots of the types Region and Slice, with the one that ends a table. */
-#define VIEW_SLOTS(type)                                                       \
-    {Py_tp_doc, (void *)type##_doc}, {Py_tp_dealloc, type##_dealloc},          \
-        {Py_tp_traverse, type##_traverse}, {Py_tp_repr, type##_repr},          \
-        {Py_tp_methods, type##_methods}, {Py_tp_getset, type##_attributes},    \
-        {Py_tp_members, type##_members},                                       \
-        {Py_tp_hash, PyObject_HashNotImplemented},                             \
-        {Py_tp_richcompare, equal_compare}, {Py_tp_iter, view_iterate},        \
-        {Py_sq_length, view_length}, {Py_sq_item, view_item},                  \
-        {Py_sq_contains, view_contains}, {Py_mp_length, view_length},          \
-        {Py_mp_subscript, view_subscript}, {Py_mp_ass_subscript, view_assign}, \
-        {Py_bf_getbuffer, view_get_buffer},                                    \
-        {Py_bf_releasebuffer, view_release_buffer},                            \
-    {                                                                          \
-        0, NULL                                                                \
-    }
+/* clang-format off */
+#define VIEW_SLOTS(type)                                \
+    {Py_tp_doc, (void *)type##_doc},                    \
+    {Py_tp_dealloc, type##_dealloc},                    \
+    {Py_tp_traverse, type##_traverse},                  \
+    {Py_tp_repr, type##_repr},                          \
+    {Py_tp_methods, type##_methods},                    \
+    {Py_tp_getset, type##_attributes},                  \
+    {Py_tp_members, type##_members},                    \
+    {Py_tp_hash, PyObject_HashNotImplemented},          \
+    {Py_tp_richcompare, equal_compare},                 \
+    {Py_tp_iter, view_iterate},                         \
+    {Py_sq_length, view_length},                        \
+    {Py_sq_item, view_item},                            \
+    {Py_sq_contains, view_contains},                    \
+    {Py_mp_length, view_length},                        \
+    {Py_mp_subscript, view_subscript},                  \
+    {Py_mp_ass_subscript, view_assign},                 \
+    {Py_bf_getbuffer, view_get_buffer},                 \
+    {Py_bf_releasebuffer, view_release_buffer},         \
+    {0, NULL}
+/* clang-format on */
 
-/* Defines the spec of a type, from its slots. None of our types can be changed,
- * or be called to make an object. */
+/* Defines the spec of a type, from its slots: of one that no script can change,
+ * or call to make an object. (Mutex, Ring and Record can be called, so they
+ * spell their specs out.) */
 #define TYPE(type, type_name, size, item_size, more_flags)         \
     PyType_Spec type##_spec = {                                    \
         .name = type_name,                                         \
@@ -120,15 +137,26 @@
  */
 #define PATTERN_SEQUENCE (1 << 5)
 
+/* clang-format off */
+
 /* The members of a type whose objects can be referred to weakly. */
 #define WEAKREFS_AT(type, member)                                            \
-    {                                                                        \
-        {"__weaklistoffset__", T_PYSSIZET, offsetof(type, member), READONLY, \
-         NULL},                                                              \
-        {                                                                    \
-            NULL, 0, 0, 0, NULL                                              \
-        }                                                                    \
-    }
+    {{"__weaklistoffset__", T_PYSSIZET, offsetof(type, member), READONLY,    \
+      NULL},                                                                 \
+     {NULL, 0, 0, 0, NULL}}
+
+/* One row of a method table or an attribute table. */
+#define METHOD_ROW(class, kind, name)                              \
+    {#name, (PyCFunction)(void (*)(void))class##_##name,           \
+     FLAGS_##kind, class##_##name##_doc}
+#define ATTRIBUTE_ROW(class, name)                                 \
+    {#name, class##_##name, NULL, class##_##name##_doc, NULL}
+
+/* clang-format on */
+
+#define FLAGS_KEYWORDS (METH_FASTCALL | METH_KEYWORDS)
+#define FLAGS_ONE METH_O
+#define FLAGS_NONE METH_NOARGS
 
 #define METHOD_KEYWORDS(function)                              \
     PyObject *function(PyObject *self, PyObject *const *given, \
@@ -140,20 +168,32 @@
 #define ATTRIBUTE(function) \
     PyObject *function(PyObject *self, void *Py_UNUSED(closure))
 
-#define FLAGS_KEYWORDS (METH_FASTCALL | METH_KEYWORDS)
-#define FLAGS_ONE METH_O
-#define FLAGS_NONE METH_NOARGS
+/* How many names there are in a list of them. */
+#define NAME_COUNT(...) \
+    ((Py_ssize_t)(sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *)))
 
-/* One row of a method table or an attribute table. */
-#define METHOD_ROW(class, kind, name)                                      \
-    {                                                                      \
-#        name, (PyCFunction)(void (*)(void)) class##_##name, FLAGS_##kind, \
-            class##_##name##_doc                                           \
-    }
-#define ATTRIBUTE_ROW(class, name)                              \
-    {                                                           \
-#        name, class##_##name, NULL, class##_##name##_doc, NULL \
-    }
+/* The head of a method whose arguments have these names: see Signature for the
+ * numbers. It defines the function, which sorts the arguments into `values` and
+ * passes them on to the one that the body belongs to. Arguments that are all
+ * there by their position are in order already. */
+#define METHOD_NAMED(function, name, required, positional, ...)                \
+    METHOD_KEYWORDS(function);                                                 \
+    static PyObject *function##_with(PyObject *self, PyObject *const *values); \
+    METHOD_KEYWORDS(function)                                                  \
+    {                                                                          \
+        static const Signature signature = {                                   \
+            name, required, positional, {__VA_ARGS__}};                        \
+        PyObject *values[NAME_COUNT(__VA_ARGS__)];                             \
+        if (keywords != NULL || count != NAME_COUNT(__VA_ARGS__) ||            \
+            count > (positional)) {                                            \
+            if (arguments_sort(&signature, given, count, keywords, values) <   \
+                0)                                                             \
+                return NULL;                                                   \
+            given = values;                                                    \
+        }                                                                      \
+        return function##_with(self, given);                                   \
+    }                                                                          \
+    static PyObject *function##_with(PyObject *self, PyObject *const *values)
 
 /* Defines an attribute and its documentation; `value` is an expression of
  * `self`.

@@ -88,7 +88,7 @@ const char view_records_doc[] = PyDoc_STR(
     "ValueError if the bytes aren't a whole number of records, if the text\n"
     "is malformed or the region closed.");
 
-PyObject *view_records(PyObject *self, PyObject *argument)
+METHOD_ONE(view_records)
 {
     PyObject *layout = layout_from(view_owner(self)->state, argument);
     if (layout == NULL)

@@ -217,7 +217,7 @@ const char view___reversed___doc[] =
     PyDoc_STR("__reversed__($self, /)\n--\n\n"
               "Return an iterator from the last item to the first.");
 
-PyObject *view___reversed__(PyObject *self, PyObject *Py_UNUSED(nothing))
+METHOD_NONE(view___reversed__)
 {
     return iterator_new(self, view_owner(self), view_length(self), true);
 }
@@ -225,7 +225,7 @@ PyObject *view___reversed__(PyObject *self, PyObject *Py_UNUSED(nothing))
 const char view_nbytes_doc[] = PyDoc_STR(
     "The length in bytes, as len() gives it. ValueError once closed.");
 
-PyObject *view_nbytes(PyObject *self, void *Py_UNUSED(closure))
+ATTRIBUTE(view_nbytes)
 {
     Py_ssize_t length = view_length(self);
     return length < 0 ? NULL : PyLong_FromSsize_t(length);
@@ -233,21 +233,21 @@ PyObject *view_nbytes(PyObject *self, void *Py_UNUSED(closure))
 
 const char view_readonly_doc[] = PyDoc_STR(READONLY_DOC);
 
-PyObject *view_readonly(PyObject *self, void *Py_UNUSED(closure))
+ATTRIBUTE(view_readonly)
 {
     return PyBool_FromLong(mapped_slice_readonly(view_span(self)));
 }
 
 const char view_closed_doc[] = PyDoc_STR(CLOSED_DOC);
 
-PyObject *view_closed(PyObject *self, void *Py_UNUSED(closure))
+ATTRIBUTE(view_closed)
 {
     return PyBool_FromLong(mapped_region_closed(core_of(self)));
 }
 
 const char view_region_doc[] = PyDoc_STR(REGION_DOC);
 
-PyObject *view_region(PyObject *self, void *Py_UNUSED(closure))
+ATTRIBUTE(view_region)
 {
     return Py_NewRef((PyObject *)view_owner(self));
 }
@@ -255,7 +255,7 @@ PyObject *view_region(PyObject *self, void *Py_UNUSED(closure))
 const char view_offset_doc[] =
     PyDoc_STR("Where in the region this begins, in bytes; of a Region, 0.");
 
-PyObject *view_offset(PyObject *self, void *Py_UNUSED(closure))
+ATTRIBUTE(view_offset)
 {
     return PyLong_FromSize_t(((View *)self)->slice.offset);
 }

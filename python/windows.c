@@ -325,7 +325,7 @@ static const char windows_count_doc[] = PyDoc_STR(
     "count($self, x, /)\n--\n\n"
     "Return how many occurrences of `x` that don't overlap are in the file.");
 
-static PyObject *windows_count(PyObject *self, PyObject *argument)
+static METHOD_ONE(windows_count)
 {
     uint64_t count = 0;
     if (search((Windows *)self, argument, "count", mapped_windows_count,
@@ -356,7 +356,7 @@ static const char windows_seek_doc[] =
     PyDoc_STR("seek($self, offset, /)\n--\n\n"
               "Let the next window begin at `offset` in the file.");
 
-static PyObject *windows_seek(PyObject *self, PyObject *argument)
+static METHOD_ONE(windows_seek)
 {
     Windows *windows = (Windows *)self;
     uint64_t offset = 0;
@@ -373,7 +373,7 @@ static const char windows_close_doc[] = PyDoc_STR(
     "Close the file. Windows and lines that somebody holds stay valid.\n"
     "Closing twice is fine.");
 
-static PyObject *windows_close(PyObject *self, PyObject *Py_UNUSED(nothing))
+static METHOD_NONE(windows_close)
 {
     close_windows((Windows *)self);
     Py_RETURN_NONE;
@@ -383,7 +383,7 @@ static const char windows___enter___doc[] =
     PyDoc_STR("__enter__($self, /)\n--\n\n"
               "Return the windows. ValueError if they are closed.");
 
-static PyObject *windows___enter__(PyObject *self, PyObject *Py_UNUSED(nothing))
+static METHOD_NONE(windows___enter__)
 {
     if (require_open_windows((Windows *)self) < 0)
         return NULL;
@@ -404,7 +404,7 @@ static PyObject *windows___exit__(PyObject *self, PyObject *arguments)
 
 static const char windows_closed_doc[] = PyDoc_STR("True once closed.");
 
-static PyObject *windows_closed(PyObject *self, void *Py_UNUSED(closure))
+static ATTRIBUTE(windows_closed)
 {
     return PyBool_FromLong(((Windows *)self)->is_closed);
 }
@@ -412,7 +412,7 @@ static PyObject *windows_closed(PyObject *self, void *Py_UNUSED(closure))
 static const char windows_size_doc[] =
     PyDoc_STR("The size in bytes of the file as it is now.");
 
-static PyObject *windows_size(PyObject *self, void *Py_UNUSED(closure))
+static ATTRIBUTE(windows_size)
 {
     Windows *windows = (Windows *)self;
     uint64_t size;

@@ -144,11 +144,10 @@ static const char windows_lines___copy___doc[] =
     PyDoc_STR("__copy__($self, /)\n--\n\n"
               "Return an iterator that goes on from here by itself.");
 
-static PyObject *windows_lines___copy__(PyObject *object,
-                                        PyObject *Py_UNUSED(nothing))
+static METHOD_NONE(windows_lines___copy__)
 {
-    const Lines *from = (Lines *)object;
-    Lines *copy = PyObject_New(Lines, Py_TYPE(object));
+    const Lines *from = (Lines *)self;
+    Lines *copy = PyObject_New(Lines, Py_TYPE(self));
     if (copy == NULL)
         return NULL;
     copy->windows = (Windows *)Py_NewRef((PyObject *)from->windows);
