@@ -3,8 +3,9 @@
  * find_all gives. Both iterators are one type, whose `next` tells them apart.
  *
  * Two threads may ask one iterator at the same time. So a call that may run
- * unlocked works on a copy of the iterator's progress, and stores that back
- * only if no other call has moved the iterator meanwhile. */
+ * unlocked works on a copy of the iterator's position, and stores that back
+ * only if no other call has moved the iterator meanwhile. If two calls overlap,
+ * both may return the same part or match; none is ever skipped. */
 #include "source.h"
 #include "unlocked.h"
 
@@ -27,12 +28,13 @@ typedef struct PartsIterator PartsIterator;
 struct PartsIterator {
     Owned owned;
     PyObject *(*next)(PartsIterator *self); /* parts_next or matches_next */
-    PyObject *bytes; /* a copy of the separator or needle, which the progress
+    PyObject *bytes; /* a copy of the separator or needle, which the position
                       * points to; NULL for lines */
+    /* Where the search goes on, with what it searches for. */
     union {
         Parts parts;
         Matches matches;
-    } progress;
+    } position;
 };
 
 /* Takes over the reference to `bytes`, also on failure. */
@@ -73,7 +75,7 @@ static METHOD_NONE(parts_iterator___copy__)
     PartsIterator *copy = parts_iterator_new(from->owned.owner, from->next,
                                              Py_XNewRef(from->bytes));
     if (copy != NULL)
-        copy->progress = from->progress;
+        copy->position = from->position;
     return (PyObject *)copy;
 }
 
@@ -96,12 +98,12 @@ static PyType_Slot parts_iterator_slots[] = {
 TYPE(parts_iterator, "mapped._mapped.PartsIterator", sizeof(PartsIterator), 0,
      Py_TPFLAGS_HAVE_GC)
 
-/* Returns the next part when its end isn't within UNLOCKED_BYTES, and so is
+/* Returns the next part when its end isn't within UNLOCKED_BYTES: it is
  * searched for unlocked. The bytes that are left only get fewer: if there are
  * as many as before, no other call has moved the iterator. */
-static PyObject *next_far(PartsIterator *self)
+static PyObject *next_unlocked(PartsIterator *self)
 {
-    Parts parts = self->progress.parts;
+    Parts parts = self->position.parts;
     size_t bytes_left = mapped_parts_left(&parts.core);
     Region *owner = self->owned.owner;
     mapped_slice part;
@@ -114,33 +116,33 @@ static PyObject *next_far(PartsIterator *self)
     if (unlocked_end_access(&unlocked, status, &error) != MAPPED_OK)
         return raise_in(owner, self->bytes != NULL ? "split" : "lines", &error);
     parts.splits_left--;
-    if (mapped_parts_left(&self->progress.parts.core) == bytes_left)
-        self->progress.parts = parts;
+    if (mapped_parts_left(&self->position.parts.core) == bytes_left)
+        self->position.parts = parts;
     return has_part ? slice_new(owner, part) : NULL;
 }
 
 /* Returns what remains after as many splits as were asked for. */
 static PyObject *next_remainder(PartsIterator *self)
 {
-    mapped_parts core = self->progress.parts.core;
+    mapped_parts core = self->position.parts.core;
     mapped_slice part;
     mapped_error error;
     if (!mapped_parts_take_rest(&core, &part))
         return NULL;
     if (mapped_slice_check(part, &error) != MAPPED_OK)
         return raise_in(self->owned.owner, "split", &error);
-    self->progress.parts.core = core;
+    self->position.parts.core = core;
     return slice_new(self->owned.owner, part);
 }
 
 static PyObject *parts_next(PartsIterator *self)
 {
-    Parts *parts = &self->progress.parts;
+    Parts *parts = &self->position.parts;
     mapped_slice part;
     if (parts->splits_left == 0)
         return next_remainder(self);
     if (!mapped_parts_try_next(&parts->core, UNLOCKED_BYTES, &part))
-        return next_far(self);
+        return next_unlocked(self);
     parts->splits_left--;
     return slice_new(self->owned.owner, part);
 }
@@ -151,7 +153,7 @@ static PyObject *parts_new(Region *owner, const mapped_parts *core,
 {
     PartsIterator *self = parts_iterator_new(owner, parts_next, separator);
     if (self != NULL)
-        self->progress.parts = (Parts){.core = *core, .splits_left = maxsplit};
+        self->position.parts = (Parts){.core = *core, .splits_left = maxsplit};
     return (PyObject *)self;
 }
 
@@ -228,13 +230,17 @@ METHOD_NAMED(view_split, "split", 1, 2, "sep", "maxsplit")
     return result;
 }
 
-/* Moves to the end of the match at `offset` in the rest; if the match is empty,
- * one byte further. */
+/* Moves to the end of the match at `offset` in the rest, or one byte further if
+ * the match is empty; or past everything, if there was no match. */
 static void move_past_match(Matches *matches, size_t offset)
 {
+    if (offset == MAPPED_NOT_FOUND) {
+        matches->rest_index = EXHAUSTED;
+        return;
+    }
     size_t length = mapped_needle_length(&matches->needle);
     size_t end = offset + (length > 0 ? length : 1);
-    if (offset == MAPPED_NOT_FOUND || end > matches->rest.length) {
+    if (end > matches->rest.length) {
         matches->rest_index = EXHAUSTED;
         return;
     }
@@ -245,7 +251,7 @@ static void move_past_match(Matches *matches, size_t offset)
 
 static PyObject *matches_next(PartsIterator *self)
 {
-    Matches matches = self->progress.matches;
+    Matches matches = self->position.matches;
     size_t rest_index = matches.rest_index;
     size_t offset;
     mapped_error error;
@@ -254,8 +260,8 @@ static PyObject *matches_next(PartsIterator *self)
     if (find_first(matches.rest, &matches.needle, &offset, &error) != MAPPED_OK)
         return raise_in(self->owned.owner, "find_all", &error);
     move_past_match(&matches, offset);
-    if (self->progress.matches.rest_index == rest_index)
-        self->progress.matches = matches;
+    if (self->position.matches.rest_index == rest_index)
+        self->position.matches = matches;
     return offset == MAPPED_NOT_FOUND ? NULL
                                       : PyLong_FromSize_t(rest_index + offset);
 }
@@ -268,7 +274,7 @@ PyObject *matches_new(Region *owner, const mapped_slice *slice, size_t index,
         bytes == NULL ? NULL : parts_iterator_new(owner, matches_next, bytes);
     if (self == NULL)
         return NULL;
-    Matches *matches = &self->progress.matches;
+    Matches *matches = &self->position.matches;
     matches->rest = slice != NULL ? *slice : (mapped_slice){0};
     matches->rest_index = slice != NULL ? index : EXHAUSTED;
     mapped_needle_init(&matches->needle, PyBytes_AsString(bytes),
