@@ -1,5 +1,7 @@
-/* The type Mutex: a robust lock in shared memory. `with` gives back what it
- * took, unless the block has done so: that is what `is_held` remembers. */
+/* The type Mutex: a robust lock in shared memory. It is given back by unlock,
+ * or by abandon, after which the next owner is told that this one died. The end
+ * of a `with` unlocks it, unless the block has given it back: that is what
+ * `is_held` remembers. */
 #include "pickle.h"
 #include "unlocked.h"
 
@@ -10,7 +12,7 @@ typedef struct Mutex {
     mapped_mutex core;
     size_t offset;   /* of its eight bytes in the region */
     bool owner_died; /* while holding it, when it was last taken here */
-    bool is_held;    /* locked by this object, and not unlocked */
+    bool is_held;    /* locked by this object, and not given back */
 } Mutex;
 
 static Mutex *mutex_of(PyObject *self)
@@ -29,7 +31,7 @@ static PyObject *mutex_new(PyTypeObject *type, PyObject *arguments,
         return NULL;
     self->offset = span.offset;
     self->owner_died = self->is_held = false;
-    self->core = (mapped_mutex){.word_ = {.element = NULL}};
+    self->core = (mapped_mutex){0};
     if (mapped_mutex_at(span, &self->core, &error) == MAPPED_OK)
         return (PyObject *)self;
     raise_of(self->owned.owner, &error);
@@ -37,21 +39,22 @@ static PyObject *mutex_new(PyTypeObject *type, PyObject *arguments,
     return NULL;
 }
 
-typedef struct MutexWait {
+/* What a turn of a Wait works with; see unlocked.h. */
+typedef struct LockWait {
     const mapped_mutex *mutex;
     bool owner_died;
-} MutexWait;
+} LockWait;
 
-static mapped_status wait_turn(void *context, uint64_t deadline,
+static mapped_status lock_turn(void *context, uint64_t deadline,
                                mapped_error *error)
 {
-    MutexWait *self = context;
+    LockWait *self = context;
     return mapped_mutex_lock(self->mutex, deadline, &self->owner_died, error);
 }
 
-/* Gives back a mutex that was taken before a signal handler raised. If its last
- * owner died, the next one must be told so, too. */
-static void give_back(const MutexWait *self)
+/* Gives back a mutex that was locked before a signal handler raised. If its
+ * last owner died, the next one must be told so, too. */
+static void undo_lock(const LockWait *self)
 {
     mapped_status status = self->owner_died
                                ? mapped_mutex_abandon(self->mutex, NULL)
@@ -59,19 +62,20 @@ static void give_back(const MutexWait *self)
     (void)status; /* The region may be closed. */
 }
 
-/* Takes the mutex: at once, with the interpreter's lock held, if it is free.
- * Returns 0, or -1 with an exception. */
-static int lock_core(Mutex *mutex, uint64_t deadline)
+/* Locks the mutex: at once, with the interpreter's lock held, if it is free;
+ * else in turns without that lock. Returns 0, or -1 with an exception. */
+static int lock(Mutex *mutex, uint64_t deadline)
 {
-    MutexWait context = {.mutex = &mutex->core};
+    LockWait context = {.mutex = &mutex->core};
     Wait wait = {.region = core_of((PyObject *)mutex->owned.owner),
-                 .turn = wait_turn,
+                 .turn = lock_turn,
                  .context = &context,
                  .deadline = deadline};
-    wait.status = wait_turn(&context, 0, &wait.error);
+    wait.status = lock_turn(&context, 0, &wait.error);
     if (wait.status == MAPPED_TIMEOUT && unlocked_wait(&wait) < 0) {
+        /* The handler ran after a turn that may have locked it. */
         if (wait.status == MAPPED_OK)
-            give_back(&context);
+            undo_lock(&context);
         return -1;
     }
     if (wait.status != MAPPED_OK)
@@ -91,6 +95,8 @@ static const char mutex_lock_doc[] = PyDoc_STR(
     "TimeoutError; ValueError for a negative timeout or when the region is\n"
     "closed; FaultError if the page is lost.");
 
+/* As METHOD_NAMED, but the usual call, without arguments, sorts none: that is
+ * quicker. */
 static METHOD_KEYWORDS(mutex_lock)
 {
     static const Signature signature = {"lock", 0, 1, {"timeout"}};
@@ -100,7 +106,7 @@ static METHOD_KEYWORDS(mutex_lock)
         (arguments_sort(&signature, given, count, keywords, &timeout) < 0 ||
          convert_deadline(timeout, &deadline) < 0))
         return NULL;
-    if (lock_core(mutex_of(self), deadline) < 0)
+    if (lock(mutex_of(self), deadline) < 0)
         return NULL;
     return PyBool_FromLong(mutex_of(self)->owner_died);
 }
@@ -110,21 +116,21 @@ static const char mutex_unlock_doc[] = PyDoc_STR(
     "Give the mutex back. ValueError if this process doesn't hold it, or if\n"
     "the region is closed; FaultError if the page is lost.");
 
-/* Gives the mutex back by the core's unlock or abandon. */
-static PyObject *give_up(Mutex *mutex,
-                         mapped_status (*core_function)(const mapped_mutex *,
-                                                        mapped_error *))
+/* Gives the mutex back by `how`, the core's unlock or abandon. */
+static PyObject *give_back(Mutex *mutex,
+                           mapped_status (*how)(const mapped_mutex *,
+                                                mapped_error *))
 {
     mapped_error error;
     mutex->is_held = false;
-    return core_function(&mutex->core, &error) == MAPPED_OK
+    return how(&mutex->core, &error) == MAPPED_OK
                ? Py_NewRef(Py_None)
                : raise_of(mutex->owned.owner, &error);
 }
 
 static METHOD_NONE(mutex_unlock)
 {
-    return give_up(mutex_of(self), mapped_mutex_unlock);
+    return give_back(mutex_of(self), mapped_mutex_unlock);
 }
 
 static const char mutex_abandon_doc[] = PyDoc_STR(
@@ -134,7 +140,7 @@ static const char mutex_abandon_doc[] = PyDoc_STR(
 
 static METHOD_NONE(mutex_abandon)
 {
-    return give_up(mutex_of(self), mapped_mutex_abandon);
+    return give_back(mutex_of(self), mapped_mutex_abandon);
 }
 
 static const char mutex___enter___doc[] =
@@ -142,7 +148,7 @@ static const char mutex___enter___doc[] =
 
 static METHOD_NONE(mutex___enter__)
 {
-    return lock_core(mutex_of(self), MAPPED_NEVER) < 0 ? NULL : Py_NewRef(self);
+    return lock(mutex_of(self), MAPPED_NEVER) < 0 ? NULL : Py_NewRef(self);
 }
 
 static const char mutex___exit___doc[] =
