@@ -13,8 +13,9 @@
  *     METHOD_KEYWORDS   self and the arguments as Python passes them: `given`
  *                       has first the `count` positional ones, then those whose
  *                       names are in the tuple `keywords`, which may be NULL
- *     METHOD_NAMED      self and `values`, an argument for each name, NULL
- * where the caller left one out; in a list its kind is KEYWORDS
+ *     METHOD_NAMED      self and `values`: for each of the names an argument,
+ *                       or NULL if the caller left it out; in a list of methods
+ *                       the kind of such a method is KEYWORDS
  *
  * The lists are macros that call X for each entry: once for the declarations,
  * at the end of this file, and once for each table. */
