@@ -62,7 +62,7 @@ int cursor_write(PyObject *self, const Source *source);
 int cursor_convert_count(PyObject *object, size_t *count);
 
 /* The module's function that makes an object of a subtype of Mmap. */
-PyObject *module__mmap(PyObject *module, PyObject *arguments);
-extern const char module__mmap_doc[];
+PyObject *module__new_mmap(PyObject *module, PyObject *arguments);
+extern const char module__new_mmap_doc[];
 
 #endif

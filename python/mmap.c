@@ -12,15 +12,15 @@
 
 #include <stdio.h>
 
-const char module__mmap_doc[] =
-    PyDoc_STR("_mmap($module, type, region, /)\n--\n\n"
+const char module__new_mmap_doc[] =
+    PyDoc_STR("_new_mmap($module, type, region, /)\n--\n\n"
               "Make an object of a subtype of Mmap, which owns the Region.");
 
-PyObject *module__mmap(PyObject *module, PyObject *arguments)
+PyObject *module__new_mmap(PyObject *module, PyObject *arguments)
 {
     PyObject *type, *region;
     const State *state = PyModule_GetState(module);
-    if (!PyArg_UnpackTuple(arguments, "_mmap", 2, 2, &type, &region))
+    if (!PyArg_UnpackTuple(arguments, "_new_mmap", 2, 2, &type, &region))
         return NULL;
     if (!PyType_Check(type) ||
         !PyType_IsSubtype((PyTypeObject *)type, state->mmap) ||

@@ -78,8 +78,8 @@ static int register_sequences(const State *state)
 }
 
 static PyMethodDef module_functions[] = {
-    MODULE_FUNCTIONS(MODULE_FUNCTION_ROW){"_mmap", module__mmap, METH_VARARGS,
-                                          module__mmap_doc},
+    MODULE_FUNCTIONS(MODULE_FUNCTION_ROW){"_new_mmap", module__new_mmap,
+                                          METH_VARARGS, module__new_mmap_doc},
     {NULL, NULL, 0, NULL}};
 
 /* Terms of a condition, for a list of types. */

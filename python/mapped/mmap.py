@@ -36,6 +36,8 @@ import mmap as _standard
 import os as _os
 import stat as _stat
 import sys as _sys
+# The constants, and `error`, of this Python's own module; its class mmap is
+# replaced below.
 from mmap import *
 from operator import index as _index
 
@@ -52,6 +54,7 @@ _FLAGS_WITHOUT_EFFECT = (getattr(_standard, "MAP_DENYWRITE", 0)
 
 _MADV_DONTNEED = getattr(_standard, "MADV_DONTNEED", None)
 _MADV_REMOVE = getattr(_standard, "MADV_REMOVE", None)
+# "pageout" is for shared memory only: see mmap._advise.
 _ADVICE = {getattr(_standard, name): kind for name, kind in (
     ("MADV_NORMAL", "normal"), ("MADV_RANDOM", "random"),
     ("MADV_SEQUENTIAL", "sequential"), ("MADV_WILLNEED", "willneed"),
@@ -78,7 +81,11 @@ def _is_private(flags):
 
 
 def _flags_and_access(flags, prot, access):
-    """Makes the arguments, which may say the same twice, agree."""
+    """Makes the arguments, which may say the same twice, agree.
+
+    PROT_READ | PROT_WRITE becomes ACCESS_DEFAULT, for reading and writing; then
+    only the flags say whether the mapping is private.
+    """
     if access != ACCESS_DEFAULT:
         if flags != MAP_SHARED or prot != PROT_READ | PROT_WRITE:
             raise ValueError("mmap can't specify both access and flags, prot.")
@@ -114,7 +121,7 @@ def _length_in_file(fileno, length, offset, empty):
         return length
     if size == 0 and not empty:
         raise ValueError("cannot mmap an empty file")
-    if offset >= size and not (empty and offset == size):
+    if offset > size or (offset == size and not empty):
         raise ValueError("mmap offset is greater than file size")
     return size - offset
 
@@ -183,7 +190,7 @@ class mmap(_mapped.Mmap):
             raise _invalid()
         region = (_map_file(fileno, length, offset, flags, access) if is_file
                   else _map_anonymous(length, flags, access))
-        self = _mapped._mmap(cls, region)
+        self = _mapped._new_mmap(cls, region)
         self._access, self._is_private = access, _is_private(flags)
         self._is_file, self._trackfd = is_file, bool(trackfd)
         self._empty = bool(empty)

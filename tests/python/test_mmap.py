@@ -132,13 +132,13 @@ def test_no_script_can_make_one_without_a_region():
                   lambda: type("Kind", (ours.mmap,), {"__new__": object.__new__})(),
                   lambda: copy.copy(ours.mmap(-1, 4)),
                   lambda: pickle.dumps(ours.mmap(-1, 4), 0),
-                  lambda: _mapped._mmap(int, region),
-                  lambda: _mapped._mmap(ours.mmap, region[:]),
-                  lambda: _mapped._mmap(region, region),
+                  lambda: _mapped._new_mmap(int, region),
+                  lambda: _mapped._new_mmap(ours.mmap, region[:]),
+                  lambda: _mapped._new_mmap(region, region),
                   lambda: base.read(region)):
         with pytest.raises(TypeError):
             forge()
-    bare = _mapped._mmap(type("Kind", (base,), {}), region)
+    bare = _mapped._new_mmap(type("Kind", (base,), {}), region)
     assert bare.read() == bytes(4) and bytes(bare) == bytes(4)
 
 
