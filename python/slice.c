@@ -7,7 +7,8 @@
 #include "binding.h"
 
 /* Every `s[a:b]` makes a Slice, so the memory of the last few that were deleted
- * is used again. Only memory that the collector has never tracked is kept. */
+ * is used again. Only memory that the collector has never tracked is kept, so
+ * that a new Slice in it isn't tracked either until slice_new decides that. */
 static PyObject *allocate(State *state)
 {
     if (state->free_slice_count == 0)
@@ -18,7 +19,8 @@ static PyObject *allocate(State *state)
 
 static void free_memory(State *state, PyObject *self)
 {
-    if (state->free_slice_count < FREE_SLICES && state->slice != NULL)
+    bool module_lives = state->slice != NULL; /* isn't being cleared */
+    if (module_lives && state->free_slice_count < FREE_SLICES)
         state->free_slices[state->free_slice_count++] = self;
     else
         PyObject_GC_Del(self);
@@ -49,17 +51,24 @@ PyObject *slice_new(Region *owner, mapped_slice slice)
     return self;
 }
 
+/* The owner that the Slice was made with; release() gives it another one. */
+static Region *first_owner(const View *view)
+{
+    return view->former_owner != NULL ? view->former_owner : view->owner;
+}
+
 static void slice_dealloc(PyObject *self)
 {
     View *view = (View *)self;
     Region *owner = view->owner, *former_owner = view->former_owner;
     State *state = owner->state;
     PyTypeObject *type = Py_TYPE(self);
-    bool is_tracked = (former_owner != NULL ? former_owner : owner)->is_wrap;
+    bool is_tracked = first_owner(view)->is_wrap; /* see slice_new */
     if (is_tracked)
         PyObject_GC_UnTrack(self);
     if (view->weakrefs != NULL)
         PyObject_ClearWeakRefs(self);
+    /* The owners go last: the State may go with one of them. */
     if (is_tracked)
         PyObject_GC_Del(self);
     else
@@ -89,7 +98,8 @@ static PyObject *slice_repr(PyObject *self)
                                 (PyObject *)view->owner);
 }
 
-/* Makes the closed Region that owns a Slice from its release() on. */
+/* Makes the closed Region that owns a Slice from its release() on. It wraps no
+ * bytes, read-only, and so needs no hook that ends the wrap. */
 static Region *closed_region_new(State *state)
 {
     mapped_error error;
@@ -97,14 +107,24 @@ static Region *closed_region_new(State *state)
     if (closed == NULL)
         return NULL;
     mapped_region **core = &closed->view.slice.region;
-    if (!TRY_TWICE(mapped_region_wrap(NULL, 0, true, NULL, NULL, core, &error),
+    const size_t no_bytes = 0;
+    const bool is_readonly = true;
+    if (!TRY_TWICE(mapped_region_wrap(NULL, no_bytes, is_readonly, NULL, NULL,
+                                      core, &error),
                    &error)) {
         Py_DECREF((PyObject *)closed);
         return raise_error(state, &error, NULL);
     }
-    (void)mapped_region_retire(*core);
+    (void)mapped_region_retire(*core); /* close it */
     closed->owns_released_slice = true;
     return closed;
+}
+
+/* Can no script reach the Region? That is so if every reference that is left is
+ * that of a released Slice, as its former owner. */
+static bool region_is_unreachable(Region *self)
+{
+    return Py_REFCNT((PyObject *)self) == self->released_slices;
 }
 
 /* Takes over the reference to the closed Region. */
@@ -115,9 +135,7 @@ static void replace_owner(View *view, Region *closed)
     former_owner->released_slices++;
     view->owner = closed;
     view->slice = closed->view.slice;
-    bool is_unused =
-        Py_REFCNT((PyObject *)former_owner) == former_owner->released_slices;
-    if (former_owner->is_wrap && is_unused)
+    if (former_owner->is_wrap && region_is_unreachable(former_owner))
         region_close_unused(former_owner);
 }
 
