@@ -18,7 +18,8 @@ PyObject *array_make(Region *owner, Layout *layout, char native,
     int dimensions = array->dimensions;
     size_t bytes = (size_t)dimensions * sizeof(Py_ssize_t);
     Array *self = PyObject_GC_NewVar(
-        Array, layout != NULL ? state->records : state->array, 2 * dimensions);
+        Array, layout != NULL ? state->records_type : state->array_type,
+        2 * dimensions);
     if (self == NULL)
         return NULL;
     self->weakrefs = NULL;

@@ -36,14 +36,14 @@ typedef struct CoreArray {
 
 static inline bool is_array(const State *state, PyObject *object)
 {
-    return Py_IS_TYPE(object, state->array) ||
-           Py_IS_TYPE(object, state->records);
+    return Py_IS_TYPE(object, state->array_type) ||
+           Py_IS_TYPE(object, state->records_type);
 }
 
 static inline bool is_view(const State *state, PyObject *object)
 {
-    return Py_IS_TYPE(object, state->slice) ||
-           Py_IS_TYPE(object, state->region);
+    return Py_IS_TYPE(object, state->slice_type) ||
+           Py_IS_TYPE(object, state->region_type);
 }
 
 static inline size_t array_bytes(const mapped_array *array)

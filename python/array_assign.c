@@ -235,7 +235,7 @@ static bool is_scalar(const Array *array, PyObject *object)
     PyTypeObject *type = Py_TYPE(object);
     if (array->layout != NULL)
         return PyDict_Check(object) ||
-               Py_IS_TYPE(object, array->owner->state->record);
+               Py_IS_TYPE(object, array->owner->state->record_type);
     return PyNumber_Check(object) &&
            PyType_GetSlot(type, Py_mp_length) == NULL &&
            PyType_GetSlot(type, Py_sq_length) == NULL;

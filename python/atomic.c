@@ -30,7 +30,7 @@ PyObject *atomic_new(PyObject *view, const mapped_element *element,
 {
     mapped_error error;
     Region *owner = view_owner(view);
-    PyObject *self = owned_new(owner->state->atomic, owner);
+    PyObject *self = owned_new(owner->state->atomic_type, owner);
     if (self == NULL)
         return NULL;
     if (mapped_atomic_at(view_span(view), element, offset,

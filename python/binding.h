@@ -55,7 +55,7 @@ typedef struct KnownFormat {
     X(layout)           \
     X(records)          \
     X(record) X(windows) X(atomic) X(lock) X(mutex) X(ring) X(file) X(mmap)
-#define STATE_TYPE(name) PyTypeObject *name;
+#define STATE_TYPE(name) PyTypeObject *name##_type;
 
 /* One for each interpreter that imports the module. The types and exceptions
  * are set once; the caches, the queue of regions and the free slices change

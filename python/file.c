@@ -25,7 +25,7 @@ METHOD_NONE(view_file)
     Region *owner = view_owner(self);
     if (require_open(owner, "file") < 0)
         return NULL;
-    Cursor *file = PyObject_GC_New(Cursor, owner->state->file);
+    Cursor *file = PyObject_GC_New(Cursor, owner->state->file_type);
     if (file == NULL)
         return NULL;
     file->weakrefs = NULL;

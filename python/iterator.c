@@ -20,7 +20,8 @@ PyObject *iterator_new(PyObject *sequence, Region *owner, Py_ssize_t length,
                        bool backwards)
 {
     Iterator *self =
-        length < 0 ? NULL : PyObject_GC_New(Iterator, owner->state->iterator);
+        length < 0 ? NULL
+                   : PyObject_GC_New(Iterator, owner->state->iterator_type);
     if (self == NULL)
         return NULL;
     self->sequence = Py_NewRef(sequence);
@@ -31,7 +32,7 @@ PyObject *iterator_new(PyObject *sequence, Region *owner, Py_ssize_t length,
     self->next = backwards ? (size_t)length - 1 : 0;
     self->step = backwards ? (size_t)-1 : 1;
     self->items_left = length;
-    if (Py_IS_TYPE(sequence, owner->state->array) &&
+    if (Py_IS_TYPE(sequence, owner->state->array_type) &&
         array_of(sequence)->core.dimensions == 1) {
         self->row = array_of(sequence);
         self->read = value_read[self->row->core.item.element->form];

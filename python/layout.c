@@ -4,7 +4,7 @@
 
 PyObject *layout_make(State *state, const mapped_fields *fields, PyObject *text)
 {
-    Layout *self = PyObject_New(Layout, state->layout);
+    Layout *self = PyObject_New(Layout, state->layout_type);
     if (self == NULL) {
         mapped_fields_release(fields);
         return NULL;
@@ -46,7 +46,7 @@ static PyObject *layout_compile(State *state, PyObject *text)
 
 PyObject *layout_from(State *state, PyObject *object)
 {
-    if (Py_IS_TYPE(object, state->layout))
+    if (Py_IS_TYPE(object, state->layout_type))
         return Py_NewRef(object);
     if (!PyUnicode_Check(object))
         return layout_from_dtype(state, object);

@@ -69,7 +69,7 @@ METHOD_NAMED(view_lock, "lock", 0, 2, "shared", "timeout")
         return raise_kind("shared must be a bool", values[0]);
     if (convert_deadline(values[1], &deadline) < 0)
         return NULL;
-    Lock *lock = PyObject_New(Lock, view_owner(self)->state->lock);
+    Lock *lock = PyObject_New(Lock, view_owner(self)->state->lock_type);
     if (lock == NULL)
         return NULL;
     lock->held = false;

@@ -23,8 +23,8 @@ PyObject *module__new_mmap(PyObject *module, PyObject *arguments)
     if (!PyArg_UnpackTuple(arguments, "_new_mmap", 2, 2, &type, &region))
         return NULL;
     if (!PyType_Check(type) ||
-        !PyType_IsSubtype((PyTypeObject *)type, state->mmap) ||
-        !Py_IS_TYPE(region, state->region))
+        !PyType_IsSubtype((PyTypeObject *)type, state->mmap_type) ||
+        !Py_IS_TYPE(region, state->region_type))
         return PyErr_Format(PyExc_TypeError,
                             "expected a type of mmap and a Region");
     allocfunc allocate =

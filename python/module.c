@@ -60,8 +60,9 @@ static int make_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type)
 /* Makes the types subclasses of collections.abc.Sequence, as tuple is. */
 static int register_sequences(const State *state)
 {
-    PyTypeObject *const types[] = {state->region, state->slice, state->array,
-                                   state->records, state->record};
+    PyTypeObject *const types[] = {state->region_type, state->slice_type,
+                                   state->array_type, state->records_type,
+                                   state->record_type};
     PyObject *sequence;
     if (import_object("collections.abc", "Sequence", &sequence) < 0)
         return -1;
@@ -83,8 +84,9 @@ static PyMethodDef module_functions[] = {
     {NULL, NULL, 0, NULL}};
 
 /* Terms of a condition, for a list of types. */
-#define NOT_MADE(name) make_type(module, &name##_spec, &state->name) < 0 ||
-#define NOT_ADDED(name) PyModule_AddType(module, state->name) < 0 ||
+#define NOT_MADE(name) \
+    make_type(module, &name##_spec, &state->name##_type) < 0 ||
+#define NOT_ADDED(name) PyModule_AddType(module, state->name##_type) < 0 ||
 
 static int add_types(PyObject *module, State *state)
 {
@@ -93,8 +95,9 @@ static int add_types(PyObject *module, State *state)
         TYPES(NOT_MADE) PUBLIC_TYPES(NOT_ADDED) PyModule_AddObjectRef(
             module, "Residency", state->residency) < 0)
         return -1;
-    return record_add_patterns(state->record) < 0 ? -1
-                                                  : register_sequences(state);
+    return record_add_patterns(state->record_type) < 0
+               ? -1
+               : register_sequences(state);
 }
 
 static int add_exceptions(PyObject *module, State *state)
@@ -135,11 +138,13 @@ static int module_exec(PyObject *module)
 }
 
 /* What module_exec makes, but for the caches. */
-#define MEMBERS(X) \
-    TYPES(X)       \
+#define MEMBERS(X)  \
+    TYPES(X##_TYPE) \
     X(residency) X(fault_error) X(unsupported) X(struct_error) X(range_error)
 #define VISIT(name) Py_VISIT(state->name);
+#define VISIT_TYPE(name) VISIT(name##_type)
 #define CLEAR(name) Py_CLEAR(state->name);
+#define CLEAR_TYPE(name) CLEAR(name##_type)
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
 {

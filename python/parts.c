@@ -43,7 +43,7 @@ static PartsIterator *parts_iterator_new(Region *owner,
                                          PyObject *bytes)
 {
     PartsIterator *self =
-        (PartsIterator *)owned_new(owner->state->parts_iterator, owner);
+        (PartsIterator *)owned_new(owner->state->parts_iterator_type, owner);
     if (self == NULL) {
         Py_XDECREF(bytes);
         return NULL;

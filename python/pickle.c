@@ -469,7 +469,7 @@ static PyObject *pickle__array(PyObject *self, PyObject *arguments)
         read_shape(shape, strides, &made) < 0)
         return NULL;
     made.core.first = (size_t)first;
-    if (Py_IS_TYPE(type, state->layout)) {
+    if (Py_IS_TYPE(type, state->layout_type)) {
         layout = layout_of(type);
         made.core.item = mapped_item_of_record(layout->fields);
     } else {
@@ -495,8 +495,8 @@ static PyObject *pickle__record(PyObject *self, PyObject *arguments)
     PyObject *object, *layout;
     Py_ssize_t offset;
     mapped_slice slice;
-    if (!PyArg_ParseTuple(arguments, "OO!n", &object, state->layout, &layout,
-                          &offset))
+    if (!PyArg_ParseTuple(arguments, "OO!n", &object, state->layout_type,
+                          &layout, &offset))
         return NULL;
     Py_ssize_t length = (Py_ssize_t)layout_of(layout)->fields->size;
     Region *owner = slice_of_view(state, object, offset, length, &slice);

@@ -14,7 +14,7 @@
 
 PyObject *record_new(Region *owner, Layout *layout, mapped_slice slice)
 {
-    Record *self = (Record *)owned_new(owner->state->record, owner);
+    Record *self = (Record *)owned_new(owner->state->record_type, owner);
     if (self == NULL)
         return NULL;
     self->layout = (Layout *)Py_NewRef((PyObject *)layout);

@@ -11,7 +11,7 @@
 
 Region *region_new(State *state, PyObject *name)
 {
-    Region *self = PyObject_GC_New(Region, state->region);
+    Region *self = PyObject_GC_New(Region, state->region_type);
     if (self == NULL)
         return NULL;
     self->view.weakrefs = NULL;

@@ -12,14 +12,14 @@
 static PyObject *allocate(State *state)
 {
     if (state->free_slice_count == 0)
-        return (PyObject *)PyObject_GC_New(View, state->slice);
+        return (PyObject *)PyObject_GC_New(View, state->slice_type);
     return PyObject_Init(state->free_slices[--state->free_slice_count],
-                         state->slice);
+                         state->slice_type);
 }
 
 static void free_memory(State *state, PyObject *self)
 {
-    bool module_lives = state->slice != NULL; /* isn't being cleared */
+    bool module_lives = state->slice_type != NULL; /* see module_free */
     if (module_lives && state->free_slice_count < FREE_SLICES)
         state->free_slices[state->free_slice_count++] = self;
     else

@@ -393,7 +393,7 @@ static const char *named_kind(const State *state, PyObject *object)
 {
     if (PyDict_Check(object))
         return "a dict";
-    return Py_IS_TYPE(object, state->record) ? "a record" : NULL;
+    return Py_IS_TYPE(object, state->record_type) ? "a record" : NULL;
 }
 
 /* Replaces Python's own KeyError, which shows all of a name, however long. */

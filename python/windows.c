@@ -59,7 +59,7 @@ static void close_windows(Windows *self)
 
 static Windows *windows_new(State *state)
 {
-    Windows *self = PyObject_New(Windows, state->windows);
+    Windows *self = PyObject_New(Windows, state->windows_type);
     if (self == NULL)
         return NULL;
     self->state = state;

@@ -15,7 +15,7 @@ typedef struct Lines {
 
 PyObject *windows_lines_new(Windows *windows, bool keep_newlines)
 {
-    Lines *self = PyObject_New(Lines, windows->state->windows_lines);
+    Lines *self = PyObject_New(Lines, windows->state->windows_lines_type);
     if (self == NULL)
         return NULL;
     self->windows = (Windows *)Py_NewRef((PyObject *)windows);
