@@ -79,7 +79,7 @@ unsigned char *mlua_scratch(lua_State *L, void *room, size_t capacity, size_t n)
 
 /* The next three push what mlua_push_item_in finds in a slice. Arrays and
  * records are read by subscripts, which have no name that an error could say;
- * so it says "get", the method that reads one value. */
+ * so it says "get", the method that reads one value, or "record". */
 
 /* Pushes a string of the bytes of a text. */
 static void push_text(lua_State *L, mapped_slice slice, size_t offset,
