@@ -54,7 +54,8 @@ _FLAGS_WITHOUT_EFFECT = (getattr(_standard, "MAP_DENYWRITE", 0)
 
 _MADV_DONTNEED = getattr(_standard, "MADV_DONTNEED", None)
 _MADV_REMOVE = getattr(_standard, "MADV_REMOVE", None)
-# "pageout" is for shared memory only: see mmap._advise.
+# For MADV_DONTNEED, mmap._advise does something else to private memory that can
+# be written.
 _ADVICE = {getattr(_standard, name): kind for name, kind in (
     ("MADV_NORMAL", "normal"), ("MADV_RANDOM", "random"),
     ("MADV_SEQUENTIAL", "sequential"), ("MADV_WILLNEED", "willneed"),
