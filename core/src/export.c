@@ -1,18 +1,25 @@
-/* Exports: pointers that leave the library, and are read and written without
- * its checks. One check at the end makes up for them: was a page of the slice
- * lost since the begin? There are two kinds.
+/* An export is a stretch of time at whose end the library tells whether a page
+ * of a slice was lost in it. Pointers that leave the library need that, and so
+ * do long calls.
  *
- * - A pointer: `data` is set. The region counts it, and doesn't close or shrink
- *   while the count isn't 0. If it moves to grow it gets a new mapping, and
- *   keeps the old one, which the export shows, until the count is 0
- *   (region_resize.c).
+ * A page is *lost* once its file can't supply it (it was truncated, or reading
+ * it failed) and zeros stand in for it; it is *recovered* when it is mapped
+ * again. The region counts its recoveries.
+ *
+ * There are two kinds of exports.
+ *
+ * - A pointer: `data` is set. What is read and written through it isn't
+ *   checked. While the region counts any, it can neither close nor shrink. If
+ *   it moves to grow it gets a new mapping, and keeps the old one, which the
+ *   export shows, until the last one ends (region_resize.c).
  *
  * - An operation: `data` is NULL. It is a long call of the library, which
  *   checks each of its accesses itself. It isn't counted, so the region may
- *   close meanwhile; but it holds a reference, so the addresses stay.
+ *   close meanwhile. Zeros then stand in for the pages; but as the operation
+ *   holds a reference, the addresses stay its own.
  *
- * A page that was lost may have been recovered before the end. So an export
- * notes in `since` how many recoveries there had been when it began. */
+ * A page may be lost and recovered again before the end. So an export notes in
+ * `since` how many recoveries there had been when it began. */
 #include <mapped/export.h>
 
 #include <mapped/fault.h>
@@ -26,8 +33,8 @@ static bool is_pointer(const mapped_export *exported)
 }
 
 /* The export is counted first, so that the region can't shrink or close after
- * the checks. `since` is read last, because pages that were lost and recovered
- * before nobody has seen through this pointer. */
+ * the checks. `since` is read last: what was recovered before that isn't
+ * reported, as nobody has read through this pointer yet. */
 mapped_status mapped_export_begin(mapped_slice slice, mapped_export *exported,
                                   mapped_error *error)
 {
@@ -59,9 +66,13 @@ void mapped_export_begin_operation(mapped_region *region,
     exported->since = mapped_region_recovery_count(region);
 }
 
-/* Looks at what is lost first and at what was recovered second: a recovery
- * moves pages from the first list to the second, so this order misses none. The
- * accesses of an operation have reported themselves what is lost now. */
+/* Asks for lost pages first and for recovered ones second. A recovery takes a
+ * page off the list of lost pages and puts it on the list of recovered ones, so
+ * this order misses none.
+ *
+ * An operation asks for less. Its accesses have already reported pages that are
+ * still lost, and each was checked against the region's length, which has
+ * become shorter where the file was truncated. */
 mapped_status mapped_export_check(const mapped_export *exported,
                                   mapped_error *error)
 {
@@ -75,8 +86,8 @@ mapped_status mapped_export_check(const mapped_export *exported,
     if (slice.region == NULL)
         return mapped_error_set(error, MAPPED_CLOSED, "export");
     if (pointer)
-        status = mapped__region_check_export(slice.region, slice.offset,
-                                             slice.length, error);
+        status = mapped__region_check_lost_in_export(slice.region, slice.offset,
+                                                     slice.length, error);
     if (status == MAPPED_OK)
         status =
             mapped__region_check_recovered(slice.region, &recovered, error);
@@ -87,11 +98,13 @@ mapped_status mapped_export_end(mapped_export *exported, mapped_error *error)
 {
     mapped_region *region = exported->slice.region;
     mapped_status status = mapped_export_check(exported, error);
-    exported->slice.region = NULL; /* another end does nothing now */
-    if (!is_pointer(exported))
-        mapped_region_release(region);
-    else if (region != NULL)
+    if (region == NULL)
+        return status;
+    exported->slice.region = NULL; /* the check and another end answer CLOSED */
+    if (is_pointer(exported))
         mapped__region_end_export(region);
+    else
+        mapped_region_release(region);
     return status;
 }
 

@@ -153,8 +153,9 @@ mapped_status mapped__region_check_lost(mapped_region *region, size_t offset,
 
 /* A closed region can't be locked, and needn't be: it has no file any more that
  * somebody could close. */
-mapped_status mapped__region_check_export(mapped_region *region, size_t offset,
-                                          size_t n, mapped_error *error)
+mapped_status mapped__region_check_lost_in_export(mapped_region *region,
+                                                  size_t offset, size_t n,
+                                                  mapped_error *error)
 {
     mapped__lost lost;
     mapped__region *self = mapped__region_of(region);

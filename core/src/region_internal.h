@@ -471,8 +471,9 @@ mapped_status mapped__region_check_lost(mapped_region *region, size_t offset,
                                         size_t n, mapped_error *error);
 /* The same for bytes that an export shows: MAPPED_FAULT also if the region is
  * closed. */
-mapped_status mapped__region_check_export(mapped_region *region, size_t offset,
-                                          size_t n, mapped_error *error);
+mapped_status mapped__region_check_lost_in_export(mapped_region *region,
+                                                  size_t offset, size_t n,
+                                                  mapped_error *error);
 
 /* The same in a locked region. The bytes may lie past its end. */
 mapped_status mapped__region_check_lost_locked(mapped__region *self,
