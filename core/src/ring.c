@@ -235,14 +235,12 @@ static mapped_status attach_or_format(const mapped_ring *ring,
     return status == MAPPED_OK && !is_formatted ? may_format : status;
 }
 
-static mapped_status attach(mapped_ring *ring, mapped_error *error)
+/* Can there be a ring in this slice, whatever its bytes are? */
+static mapped_status check_slice(mapped_slice slice, mapped_error *error)
 {
-    unsigned char *header;
-    const mapped_slice slice = ring->slice;
+    const size_t least = RECORDS_AT + LEAST_CAPACITY;
+    unsigned char *first;
     mapped_status status = mapped_slice_check_writable(slice, error);
-    if (status == MAPPED_OK)
-        status = mapped_slice_enter_write(slice, 0, RECORDS_AT + LEAST_CAPACITY,
-                                          &header, error);
     if (status != MAPPED_OK)
         return status;
     if (mapped_region_device(slice.region))
@@ -250,19 +248,27 @@ static mapped_status attach(mapped_ring *ring, mapped_error *error)
     if (mapped_region_mode(slice.region) == MAPPED_MODE_COPY)
         return mapped_error_set(error, MAPPED_UNSUPPORTED,
                                 "Ring: a private copy of a file");
-    if ((uintptr_t)header % 8 != 0) {
-        const mapped_error_range range = {0, slice.length, 8};
-        return mapped_error_set_range(error, MAPPED_MISALIGNED, "Ring", range);
-    }
-    ring->capacity = (slice.length - RECORDS_AT) & ~(size_t)7;
-    return attach_or_format(ring, error);
+    status = mapped_slice_enter_write(slice, 0, least, &first, error);
+    if (status != MAPPED_OK)
+        return status;
+    const bool is_aligned = (uintptr_t)first % 8 == 0;
+    status = mapped_slice_leave(slice, 0, least, error);
+    if (status != MAPPED_OK)
+        return status;
+    return is_aligned ? MAPPED_OK
+                      : mapped__error_set_length(error, MAPPED_MISALIGNED,
+                                                 "Ring", slice.length, 8);
 }
 
 mapped_status mapped_ring_at(mapped_slice slice, mapped_ring *ring,
                              mapped_error *error)
 {
     mapped_ring attached = {.slice = slice};
-    mapped_status status = attach(&attached, error);
+    mapped_status status = check_slice(slice, error);
+    if (status == MAPPED_OK) {
+        attached.capacity = (slice.length - RECORDS_AT) & ~(size_t)7;
+        status = attach_or_format(&attached, error);
+    }
     if (status == MAPPED_OK)
         *ring = attached;
     return mapped__region_report(slice.region, "Ring", status, error);

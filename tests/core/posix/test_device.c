@@ -242,6 +242,22 @@ static void test_device_of_no_known_size(void)
     mapped_region_release(zero);
 }
 
+/* A ring's records are copied, and a register must not be. */
+static void test_device_holds_no_ring(void)
+{
+    mapped_open_options options = {.flags = MAPPED_OPEN_DEVICE};
+    mapped_ring ring;
+    path = scratch_file("ring", scratch_page());
+    region = scratch_open(path, MAPPED_MODE_READ_WRITE, &options);
+    CHECK_STATUS(mapped_ring_at(mapped_region_slice(region), &ring, NULL),
+                 MAPPED_UNSUPPORTED);
+    mapped_region_release(region);
+    region = scratch_open(path, MAPPED_MODE_COPY, NULL);
+    CHECK_STATUS(mapped_ring_at(mapped_region_slice(region), &ring, NULL),
+                 MAPPED_UNSUPPORTED);
+    mapped_region_release(region);
+}
+
 static void test_device_accesses_can_be_measured(void)
 {
     check_skip(registers_missing());
@@ -250,6 +266,7 @@ static void test_device_accesses_can_be_measured(void)
 int main(void)
 {
     RUN(test_device_of_no_known_size);
+    RUN(test_device_holds_no_ring);
     if (registers_missing() != NULL) {
         RUN(test_device_accesses_can_be_measured);
         return check_finish();
