@@ -1,12 +1,22 @@
-/* The ring: attaching to it, its state, and waiting. ring_hold.c holds one of
- * its two ends, to send or to receive; ring_calls.c sends and receives copies
- * with that.
+/* A ring is a queue of records in shared memory: processes send records at one
+ * end, and others receive them at the other. This file makes rings. ring_wait.c
+ * tells what is in one, and waits; ring_hold.c takes one of its two ends, to
+ * send or to receive; ring_calls.c sends and receives copies with that.
  *
- * Each end has a mutex and a position, the head or the tail. Only the holder of
- * the mutex moves the position, in one store, after its records are written or
- * read: so there is no moment at which the death of a process leaves half a
- * record. No function waits while it holds a mutex, except one that the caller
- * has taken with a hold. So a process that is stopped doesn't stop the others.
+ * - The *capacity* is how many bytes there are for records. A header comes
+ *   before them (ring_internal.h).
+ * - To *format* memory is to write the header of an empty ring there; to
+ *   *attach* is to find a header and to check it.
+ * - Each end has a *position*: the head is that of the next record to receive,
+ *   the tail lies behind the last one that was sent. Positions go up to twice
+ *   the capacity, so that a full ring and an empty one have different
+ *   positions.
+ * - Each end also has a *mutex*. Only its holder moves the position, in one
+ *   store, after its records are written or read: so there is no moment at
+ *   which the death of a process leaves half a record.
+ *
+ * No function waits while it holds a mutex, except one that the caller has
+ * taken with a hold. So a process that is stopped doesn't stop the others.
  *
  * Invariant: what is read from the memory is checked before it is used. Both
  * positions are multiples of 8 below twice the capacity and at most the
@@ -48,7 +58,7 @@ static mapped_status write_header(const mapped_ring *ring, mapped_error *error)
     const mapped__ring_header empty = empty_header(ring);
     unsigned char *p;
     mapped_status status =
-        mapped_slice_enter_write(ring->slice, 0, RECORDS_AT, &p, error);
+        mapped_slice_enter_write(ring->slice, 0, HEADER_SIZE, &p, error);
     if (status != MAPPED_OK)
         return status;
     mapped__ring_header *header = (mapped__ring_header *)(void *)p;
@@ -57,23 +67,7 @@ static mapped_status write_header(const mapped_ring *ring, mapped_error *error)
     MAPPED__STORE(&header->capacity, empty.capacity);
     MAPPED__STORE(&header->records_at, empty.records_at);
     MAPPED__STORE_RELEASE(&header->magic, empty.magic);
-    return mapped_slice_leave(ring->slice, 0, RECORDS_AT, error);
-}
-
-static mapped_status enter_header(const mapped_ring *ring,
-                                  mapped__ring_header **header,
-                                  mapped_error *error)
-{
-    unsigned char *p;
-    mapped_status status =
-        mapped_slice_enter(ring->slice, 0, RECORDS_AT, &p, error);
-    *header = (mapped__ring_header *)(void *)p;
-    return status;
-}
-
-static mapped_status leave_header(const mapped_ring *ring, mapped_error *error)
-{
-    return mapped_slice_leave(ring->slice, 0, RECORDS_AT, error);
+    return mapped_slice_leave(ring->slice, 0, HEADER_SIZE, error);
 }
 
 /* Checks what write_header stores before the magic. */
@@ -90,10 +84,9 @@ static mapped_status check_header(const mapped_ring *ring,
                                 "Ring: another version");
     if (MAPPED__LOAD(&header->records_at) != RECORDS_AT)
         return mapped_error_set(error, MAPPED_CORRUPT, "Ring");
-    if (capacity != ring->capacity) {
-        const mapped_error_range range = {0, capacity, ring->capacity};
-        return mapped_error_set_range(error, MAPPED_SIZE, "Ring", range);
-    }
+    if (capacity != ring->capacity)
+        return mapped__error_set_length(error, MAPPED_SIZE, "Ring", capacity,
+                                        ring->capacity);
     return MAPPED_OK;
 }
 
@@ -101,30 +94,32 @@ static mapped_status check_header(const mapped_ring *ring,
 static mapped_status read_header(const mapped_ring *ring, bool *is_formatted,
                                  mapped_error *error)
 {
-    mapped__ring_header *header;
+    unsigned char *p;
     mapped_status checked = MAPPED_OK;
-    mapped_status status = enter_header(ring, &header, error);
+    mapped_status status =
+        mapped_slice_enter(ring->slice, 0, HEADER_SIZE, &p, error);
     if (status != MAPPED_OK)
         return status;
+    const mapped__ring_header *header = (mapped__ring_header *)(void *)p;
     const uint64_t first = MAPPED__LOAD_ACQUIRE(&header->magic);
     *is_formatted = memcmp(&first, magic, sizeof first) == 0;
     if (*is_formatted)
         checked = check_header(ring, header, error);
-    status = leave_header(ring, error);
+    status = mapped_slice_leave(ring->slice, 0, HEADER_SIZE, error);
     return status != MAPPED_OK ? status : checked;
 }
 
 /* Is each word of the header zero, or what write_header stores there? A process
  * may have died in the middle of write_header, or be in it now. That process
  * holds the senders' mutex, which may therefore be any number. */
-static bool may_format_header(const mapped_ring *ring, unsigned char *memory)
+static bool is_unused_header(const mapped_ring *ring, unsigned char *memory)
 {
     const mapped__ring_header empty = empty_header(ring);
-    uint64_t allowed[RECORDS_AT / 8];
+    uint64_t allowed[HEADER_SIZE / 8];
     const uint64_t *words = (const uint64_t *)(const void *)memory;
-    const size_t mutex_at = offsetof(mapped__ring_header, senders_mutex) / 8;
+    const size_t mutex_at = SENDERS_MUTEX_AT / 8;
     memcpy(allowed, &empty, sizeof allowed);
-    for (size_t i = 0; i < RECORDS_AT / 8; i++) {
+    for (size_t i = 0; i < HEADER_SIZE / 8; i++) {
         const uint64_t word = MAPPED__LOAD(&words[i]);
         if (word != 0 && word != allowed[i] && i != mutex_at)
             return false;
@@ -132,6 +127,7 @@ static bool may_format_header(const mapped_ring *ring, unsigned char *memory)
     return true;
 }
 
+/* Is the first byte zero, and does each equal the next? */
 static bool is_zero(const unsigned char *bytes, size_t n)
 {
     return bytes[0] == 0 && memcmp(bytes, bytes + 1, n - 1) == 0;
@@ -146,17 +142,16 @@ static mapped_status check_piece(const mapped_ring *ring, size_t at, size_t n,
     mapped_status status = mapped_slice_enter(ring->slice, at, n, &p, error);
     if (status != MAPPED_OK)
         return status;
-    const bool may_format =
-        at == 0 ? may_format_header(ring, p) : is_zero(p, n);
+    const bool is_unused = at == 0 ? is_unused_header(ring, p) : is_zero(p, n);
     status = mapped_slice_leave(ring->slice, at, n, error);
-    return status == MAPPED_OK && !may_format ? refuse_content(error) : status;
+    return status == MAPPED_OK && !is_unused ? refuse_content(error) : status;
 }
 
-static mapped_status check_may_format(const mapped_ring *ring,
-                                      mapped_error *error)
+/* Checks all bytes of the slice, in pieces. */
+static mapped_status check_unused(const mapped_ring *ring, mapped_error *error)
 {
     const size_t piece = 1 << 20, length = ring->slice.length;
-    mapped_status status = check_piece(ring, 0, RECORDS_AT, error);
+    mapped_status status = check_piece(ring, 0, HEADER_SIZE, error);
     for (size_t at = RECORDS_AT; status == MAPPED_OK && at < length;
          at += piece) {
         const size_t left = length - at;
@@ -165,11 +160,9 @@ static mapped_status check_may_format(const mapped_ring *ring,
     return status;
 }
 
-mapped_status mapped__ring_mutex(const mapped_ring *ring, bool sends,
+mapped_status mapped__ring_mutex(const mapped_ring *ring, size_t at,
                                  mapped_mutex *mutex, mapped_error *error)
 {
-    const size_t at = sends ? offsetof(mapped__ring_header, senders_mutex)
-                            : offsetof(mapped__ring_header, receivers_mutex);
     mapped_slice word;
     mapped_status status = mapped_slice_sub(ring->slice, at, 8, &word, error);
     return status == MAPPED_OK ? mapped_mutex_at(word, mutex, error) : status;
@@ -197,14 +190,17 @@ static mapped_status format_locked(const mapped_ring *ring,
 #define FORMAT_CHECK ((uint64_t)20000000)
 
 /* Formats the slice, or waits until another process has. The senders' mutex
- * decides who does it. If the mutex belongs to a living process that formats no
- * ring, these bytes are no mutex but somebody's data. */
+ * decides who does it. Whether its last owner has died isn't asked for (NULL):
+ * the part of a header that it left is formatted all the same. If the mutex
+ * belongs to a living process that formats no ring, these bytes are no mutex
+ * but somebody's data. */
 static mapped_status format(const mapped_ring *ring, mapped_error *error)
 {
     const uint64_t end = mapped_deadline(FORMAT_TIMEOUT);
     bool is_formatted = false;
     mapped_mutex mutex;
-    mapped_status status = mapped__ring_mutex(ring, true, &mutex, error);
+    mapped_status status =
+        mapped__ring_mutex(ring, SENDERS_MUTEX_AT, &mutex, error);
     while (status == MAPPED_OK && !is_formatted) {
         status = mapped_mutex_lock(&mutex, mapped_deadline(FORMAT_CHECK), NULL,
                                    error);
@@ -226,19 +222,19 @@ static mapped_status attach_or_format(const mapped_ring *ring,
     mapped_status status = read_header(ring, &is_formatted, error);
     if (status != MAPPED_OK || is_formatted)
         return status;
-    mapped_status may_format = check_may_format(ring, error);
-    if (may_format == MAPPED_OK)
+    mapped_status unused = check_unused(ring, error);
+    if (unused == MAPPED_OK)
         return format(ring, error);
     /* The bytes may be those of a ring that another process has formatted, and
      * used, in the middle of the check. */
     status = read_header(ring, &is_formatted, error);
-    return status == MAPPED_OK && !is_formatted ? may_format : status;
+    return status == MAPPED_OK && !is_formatted ? unused : status;
 }
 
 /* Can there be a ring in this slice, whatever its bytes are? */
 static mapped_status check_slice(mapped_slice slice, mapped_error *error)
 {
-    const size_t least = RECORDS_AT + LEAST_CAPACITY;
+    const size_t least = HEADER_SIZE + LEAST_CAPACITY;
     unsigned char *first;
     mapped_status status = mapped_slice_check_writable(slice, error);
     if (status != MAPPED_OK)
@@ -266,7 +262,7 @@ mapped_status mapped_ring_at(mapped_slice slice, mapped_ring *ring,
     mapped_ring attached = {.slice = slice};
     mapped_status status = check_slice(slice, error);
     if (status == MAPPED_OK) {
-        attached.capacity = (slice.length - RECORDS_AT) & ~(size_t)7;
+        attached.capacity = (slice.length - HEADER_SIZE) & ~(size_t)7;
         status = attach_or_format(&attached, error);
     }
     if (status == MAPPED_OK)
@@ -274,6 +270,7 @@ mapped_status mapped_ring_at(mapped_slice slice, mapped_ring *ring,
     return mapped__region_report(slice.region, "Ring", status, error);
 }
 
+/* The length of the longest record. */
 size_t mapped_ring_longest(const mapped_ring *ring)
 {
     return mapped__ring_longest(ring);
@@ -283,185 +280,8 @@ mapped_status mapped__ring_check_length(const mapped_ring *ring, size_t n,
                                         const char *operation,
                                         mapped_error *error)
 {
-    const mapped_error_range range = {0, n, mapped__ring_longest(ring)};
-    return n <= range.limit
-               ? MAPPED_OK
-               : mapped_error_set_range(error, MAPPED_RANGE, operation, range);
-}
-
-typedef struct positions {
-    uint64_t head, tail;
-} positions;
-
-/* Reads both positions, unchecked, and into `state`, if it isn't NULL, how
- * often a process died that held a mutex. */
-static mapped_status read_positions(const mapped_ring *ring, positions *seen,
-                                    mapped_ring_state *state,
-                                    mapped_error *error)
-{
-    mapped__ring_header *header;
-    mapped_status status = enter_header(ring, &header, error);
-    if (status != MAPPED_OK)
-        return status;
-    seen->head = __atomic_load_n(&header->head, __ATOMIC_SEQ_CST);
-    seen->tail = __atomic_load_n(&header->tail, __ATOMIC_SEQ_CST);
-    if (state != NULL) {
-        state->senders_died = MAPPED__LOAD(&header->senders_died);
-        state->receivers_died = MAPPED__LOAD(&header->receivers_died);
-    }
-    return leave_header(ring, error);
-}
-
-/* Other processes may move both positions between the two loads, so positions
- * that don't fit together are read again. If they never fit, they are damaged.
- */
-#define LOOK_TRIES 100
-
-mapped_status mapped_ring_look(const mapped_ring *ring,
-                               mapped_ring_state *state, mapped_error *error)
-{
-    positions seen = {0, 0};
-    mapped_ring_state result = {0, 0, 0};
-    mapped_status status = MAPPED_OK;
-    bool is_valid = false;
-    for (int i = 0; i < LOOK_TRIES && status == MAPPED_OK && !is_valid; i++) {
-        status = read_positions(ring, &seen, &result, error);
-        is_valid = mapped__ring_is_valid(ring, seen.head, seen.tail);
-    }
-    if (status == MAPPED_OK && !is_valid)
-        status = mapped_error_set(error, MAPPED_CORRUPT, "look");
-    if (status == MAPPED_OK) {
-        result.used = (size_t)mapped__ring_used(ring, seen.head, seen.tail);
-        *state = result;
-    }
-    return mapped__region_report(ring->slice.region, "look", status, error);
-}
-
-/* MAPPED_OK once the condition is met, MAPPED_TIMEOUT until then. It also is
- * met if the positions are damaged: the call after the wait reports that. */
-static mapped_status check_condition(const mapped_ring *ring,
-                                     mapped__ring_condition condition,
-                                     mapped_error *error)
-{
-    positions seen;
-    mapped_status status = read_positions(ring, &seen, NULL, error);
-    if (status != MAPPED_OK)
-        return status;
-    const bool is_met =
-        !mapped__ring_is_valid(ring, seen.head, seen.tail) ||
-        (condition.sends
-             ? mapped__ring_has_room(ring, seen.head, seen.tail, condition.n)
-             : seen.head != seen.tail);
-    return is_met ? MAPPED_OK : MAPPED_TIMEOUT;
-}
-
-/* How long to poll before a sleep, in nanoseconds: about as long as it takes to
- * put a thread to sleep and wake it. */
-#define POLL_TIME ((uint64_t)20000)
-#define POLLS_PER_CLOCK 32 /* between two looks at the clock */
-
-/* Checks the condition until `end`, at least once. */
-static mapped_status poll_until(const mapped_ring *ring,
-                                mapped__ring_condition condition, uint64_t end,
-                                mapped_error *error)
-{
-    for (;;) {
-        const bool is_last = mapped__now() >= end;
-        for (int i = 0; i < POLLS_PER_CLOCK; i++) {
-            mapped_status status = check_condition(ring, condition, error);
-            if (status != MAPPED_TIMEOUT || is_last)
-                return status;
-            MAPPED__PAUSE();
-        }
-    }
-}
-
-/* The futex word at which threads sleep that wait for the condition. */
-static mapped_status find_sleep_word(const mapped_ring *ring,
-                                     mapped__ring_condition condition,
-                                     mapped_atomic *word, mapped_error *error)
-{
-    const mapped_element *native_u32 =
-        mapped_element_find(MAPPED_KIND_UNSIGNED, 4, MAPPED_BIG_ENDIAN);
-    const size_t at = condition.sends
-                          ? offsetof(mapped__ring_header, sender_sleeps)
-                          : offsetof(mapped__ring_header, receiver_sleeps);
-    return mapped_atomic_at(ring->slice, native_u32, at, word, error);
-}
-
-/* How long to sleep at most before the positions are read again, in
- * nanoseconds. A wake can be missed: a process that holds its end for several
- * records moves its position and reads the sleep word without a fence in
- * between, and may die between the two. So the first sleep is short. */
-#define FIRST_SLEEP ((uint64_t)1000000)
-#define LONG_SLEEP ((uint64_t)100000000)
-
-/* Sleeps until the condition is met. The sleep word is set to 1 before the
- * positions are read: whoever moves a position after that sees the 1, sets the
- * word to 0 and wakes all who sleep there. */
-static mapped_status sleep_until(const mapped_ring *ring,
-                                 mapped__ring_condition condition,
-                                 uint64_t deadline, mapped_error *error)
-{
-    const mapped_value one = {.u = 1};
-    uint64_t longest = FIRST_SLEEP;
-    mapped_atomic word;
-    mapped_status status = find_sleep_word(ring, condition, &word, error);
-    while (status == MAPPED_OK) {
-        mapped_value woken_by;
-        status = mapped_atomic_store(&word, one, MAPPED_ORDER_SEQ_CST, error);
-        if (status == MAPPED_OK)
-            status = check_condition(ring, condition, error);
-        if (status != MAPPED_TIMEOUT)
-            break;
-        if (mapped__now() >= deadline)
-            return mapped_error_set(error, MAPPED_TIMEOUT, "wait");
-        const uint64_t wake = mapped_deadline(longest);
-        const bool is_last = deadline <= wake;
-        status = mapped_atomic_wait(&word, one, is_last ? deadline : wake,
-                                    &woken_by, error);
-        longest = status == MAPPED_TIMEOUT ? LONG_SLEEP : FIRST_SLEEP;
-        if (status == MAPPED_TIMEOUT && !is_last)
-            status = MAPPED_OK;
-    }
-    return status;
-}
-
-static mapped_status wait_until(const mapped_ring *ring,
-                                mapped__ring_condition condition,
-                                uint64_t deadline, mapped_error *error)
-{
-    const uint64_t end = mapped_deadline(POLL_TIME);
-    mapped_status status =
-        poll_until(ring, condition, deadline < end ? deadline : end, error);
-    if (status != MAPPED_TIMEOUT)
-        return status;
-    if (deadline <= end)
-        return mapped_error_set(error, MAPPED_TIMEOUT, "wait");
-    return sleep_until(ring, condition, deadline, error);
-}
-
-mapped_status mapped__ring_wait(const mapped_ring *ring,
-                                mapped__ring_condition condition,
-                                uint64_t deadline, mapped_error *error)
-{
-    mapped_status status =
-        mapped__ring_check_length(ring, condition.n, "wait", error);
-    if (status == MAPPED_OK)
-        status = wait_until(ring, condition, deadline, error);
-    return mapped__region_report(ring->slice.region, "wait", status, error);
-}
-
-mapped_status mapped_ring_wait_record(const mapped_ring *ring,
-                                      uint64_t deadline, mapped_error *error)
-{
-    const mapped__ring_condition record = {.sends = false};
-    return mapped__ring_wait(ring, record, deadline, error);
-}
-
-mapped_status mapped_ring_wait_room(const mapped_ring *ring, size_t n,
-                                    uint64_t deadline, mapped_error *error)
-{
-    const mapped__ring_condition room = {.sends = true, .n = n};
-    return mapped__ring_wait(ring, room, deadline, error);
+    const size_t longest = mapped__ring_longest(ring);
+    return n <= longest ? MAPPED_OK
+                        : mapped__error_set_length(error, MAPPED_RANGE,
+                                                   operation, n, longest);
 }

@@ -104,8 +104,9 @@ static mapped_status begin_until(mapped_ring_hold *hold, uint64_t deadline,
 {
     mapped_mutex mutex;
     bool slept = false;
-    mapped_status status =
-        mapped__ring_mutex(&hold->ring, hold->sends_, &mutex, error);
+    mapped_status status = mapped__ring_mutex(
+        &hold->ring, hold->sends_ ? SENDERS_MUTEX_AT : RECEIVERS_MUTEX_AT,
+        &mutex, error);
     while (status == MAPPED_OK) {
         status = try_begin(hold, &mutex, slept, error);
         if (status != MAPPED_TIMEOUT || mapped__now() >= deadline)
@@ -149,7 +150,7 @@ void mapped_ring_end(mapped_ring_hold *hold)
         unlock(hold);
         /* The unlock orders the position before this load, so all that
          * slept before are seen. A commit has no fence, and may miss one
-         * (ring.c, FIRST_SLEEP). */
+         * (ring_wait.c, FIRST_SLEEP). */
         wake_others(hold);
     }
     hold->ring.slice.region = NULL;

@@ -31,7 +31,11 @@ typedef struct mapped__ring_header {
 } mapped__ring_header;
 
 #define RECORDS_AT MAPPED_RING_RECORDS_AT
-_Static_assert(sizeof(mapped__ring_header) == RECORDS_AT, "no padding");
+#define HEADER_SIZE sizeof(mapped__ring_header)
+_Static_assert(HEADER_SIZE == RECORDS_AT, "no padding");
+
+#define SENDERS_MUTEX_AT offsetof(mapped__ring_header, senders_mutex)
+#define RECEIVERS_MUTEX_AT offsetof(mapped__ring_header, receivers_mutex)
 
 /* In the place of a record's length: the record is at the start instead. */
 #define GO_TO_START UINT32_MAX
@@ -86,8 +90,8 @@ static inline size_t mapped__ring_longest(const mapped_ring *ring)
     return (size_t)(longest < LONGEST_RECORD ? longest : LONGEST_RECORD);
 }
 
-/* The mutex of one end. */
-mapped_status mapped__ring_mutex(const mapped_ring *ring, bool sends,
+/* The mutex at that place in the header. */
+mapped_status mapped__ring_mutex(const mapped_ring *ring, size_t at,
                                  mapped_mutex *mutex, mapped_error *error);
 
 /* MAPPED_RANGE: n is more than mapped_ring_longest. */
