@@ -1,4 +1,12 @@
-/* Makes items, and copies one item between a slice and the caller's memory.
+/* An item is what one value in memory is: an element, a row of elements, a
+ * text, a record or a row of records. This file makes items, and copies one
+ * item between a slice and the caller's memory.
+ *
+ * - An *element* is a row of the table of number types (element.h).
+ * - A *record* is fields: items at offsets, with or without *gaps* between
+ *   them, which are bytes that belong to no field.
+ * - A *pad* is an item of bytes that mean nothing.
+ *
  * Another process may change the bytes of a slice at any time. So each byte is
  * read or written once, and values are checked only in the caller's memory,
  * which nobody else changes. */
@@ -31,12 +39,14 @@ mapped_item mapped_item_of_record(const mapped_fields *fields)
 
 mapped_item mapped_item_of_bytes(mapped_item_kind kind, size_t count)
 {
+    const bool big_endian = false; /* one byte has no order */
+    const mapped_element *byte =
+        mapped_element_find(MAPPED_KIND_CHAR, 1, big_endian);
     return (mapped_item){.kind = (uint8_t)kind,
                          .align = 1,
                          .count = count,
                          .size = count,
-                         .element =
-                             mapped_element_find(MAPPED_KIND_CHAR, 1, false)};
+                         .element = byte};
 }
 
 bool mapped_item_repeat(const mapped_item *one, size_t count, mapped_item *item)
@@ -50,7 +60,7 @@ bool mapped_item_repeat(const mapped_item *one, size_t count, mapped_item *item)
     *item = *one;
     if (is_record)
         item->kind = MAPPED_ITEM_RECORDS;
-    else if (one->element->kind == MAPPED_KIND_CHAR)
+    else if (one->element->kind == MAPPED_KIND_CHAR) /* a row of char is text */
         item->kind = MAPPED_ITEM_TEXT;
     else
         item->kind = MAPPED_ITEM_ELEMENTS;
@@ -97,6 +107,8 @@ static bool fields_equal(const mapped_fields *a, const mapped_fields *b)
     return true;
 }
 
+/* There is one row of the table for each type, so equal elements have the same
+ * address. */
 bool mapped_item_equal(const mapped_item *a, const mapped_item *b)
 {
     return a->kind == b->kind && a->count == b->count && a->size == b->size &&
@@ -110,8 +122,8 @@ void mapped__item_store(const mapped_item *item, unsigned char *to,
         mapped__access_copy(to, from, item->size);
         return;
     }
-    /* There are gaps between the fields. What lies there isn't the item's to
-     * change, so each field is copied by itself. */
+    /* What lies in the gaps isn't the item's to change, so each field is copied
+     * by itself. */
     size_t size = item->record->size;
     for (size_t i = 0; i < item->count; i++, to += size, from += size)
         for (size_t k = 0; k < item->record->count; k++) {
@@ -121,7 +133,7 @@ void mapped__item_store(const mapped_item *item, unsigned char *to,
         }
 }
 
-/* One item is read or written: what is the same for all its parts. */
+/* The parts of a copy that don't change while one item is copied. */
 typedef struct item_access {
     mapped_slice slice;
     bool write; /* from the caller's memory to the slice; else from the slice */
@@ -152,8 +164,9 @@ static mapped_status copy_bytes(const item_access *access, size_t offset,
     return mapped_slice_leave(access->slice, offset, n, access->error);
 }
 
-/* Copies each element by itself, in order, and no pads. An item that repeats
- * others is several `single` ones. */
+/* Copies an item from or to a device. A device's register must be accessed in
+ * its own width and only when asked; so each element is copied by itself, in
+ * order, and neither gaps nor pads are. `single` is what the item repeats. */
 static mapped_status copy_device_elements(const item_access *access,
                                           const mapped_item *item,
                                           size_t offset, unsigned char *memory)
@@ -189,26 +202,34 @@ static mapped_status copy_device_item(const item_access *access,
         status = mapped_slice_check_writable(bytes, access->error);
     if (status != MAPPED_OK)
         return status;
-    /* The gaps between fields are not read, so they become zeros here. */
+    /* Gaps are not read, so they become zeros here. */
     if (!access->write && item->record != NULL)
         memset(memory, 0, item->size);
     return copy_device_elements(access, item, offset, memory);
 }
 
-/* The sizes of the kinds from MAPPED_ITEM_COUNTED on depend on the data. */
+/* How many bytes the last kinds of the enum have depends on the data. */
+_Static_assert(MAPPED_ITEM_COUNTED > MAPPED_ITEM_PAD &&
+                   MAPPED_ITEM_ZERO > MAPPED_ITEM_COUNTED &&
+                   MAPPED_ITEM_WRONG > MAPPED_ITEM_COUNTED,
+               "the kinds without a fixed size come last");
+
 static bool has_fixed_size(const mapped_item *item)
 {
     return item->record != NULL ? item->record->fixed
                                 : item->kind < MAPPED_ITEM_COUNTED;
 }
 
+/* Reading copies the gaps too, which is one access; writing leaves them as they
+ * are in the slice. */
 static mapped_status copy_item(const item_access *access,
                                const mapped_item *item, size_t offset,
                                unsigned char *memory)
 {
     unsigned char *p;
     if (!has_fixed_size(item))
-        return mapped_error_set(access->error, MAPPED_ARGUMENT, "item");
+        return mapped_error_set(access->error, MAPPED_ARGUMENT,
+                                "item: no fixed size");
     if (mapped_region_device(access->slice.region))
         return copy_device_item(access, item, offset, memory);
     if (!access->write)
@@ -223,7 +244,7 @@ static mapped_status copy_item(const item_access *access,
 mapped_status mapped_item_read(mapped_slice slice, const mapped_item *item,
                                size_t offset, void *to, mapped_error *error)
 {
-    const item_access access = {slice, false, error};
+    const item_access access = {.slice = slice, .write = false, .error = error};
     mapped_status status = copy_item(&access, item, offset, to);
     return mapped__region_report(slice.region, "read", status, error);
 }
@@ -232,7 +253,7 @@ mapped_status mapped_item_write(mapped_slice slice, const mapped_item *item,
                                 size_t offset, const void *from,
                                 mapped_error *error)
 {
-    const item_access access = {slice, true, error};
+    const item_access access = {.slice = slice, .write = true, .error = error};
     /* A write only reads from here. */
     unsigned char *memory = (unsigned char *)(uintptr_t)from;
     mapped_status status = copy_item(&access, item, offset, memory);

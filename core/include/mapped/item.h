@@ -22,7 +22,8 @@ typedef enum mapped_item_kind {
     MAPPED_ITEM_RECORD,   /* the fields of `record` */
     MAPPED_ITEM_RECORDS,  /* `count` of them, side by side */
     /* Only in the fields of a `string.pack` format: */
-    MAPPED_ITEM_PAD,     /* `count` bytes that mean nothing; 0 when packed */
+    MAPPED_ITEM_PAD, /* `count` bytes that mean nothing; 0 when packed */
+    /* From here on their size depends on the data: */
     MAPPED_ITEM_COUNTED, /* an `element` that tells how many bytes follow */
     MAPPED_ITEM_ZERO,    /* bytes up to a zero byte */
     MAPPED_ITEM_WRONG    /* here the text is wrong; always the last field */
