@@ -1,9 +1,14 @@
 /* Compares arrays by value, and searches them for one value.
  *
- * Elements are equal if they are the same number. An array of records is
- * compared column by column, each of them an array again; what the items of an
- * array repeat becomes a dimension of it. So in the end all comparisons are
- * walks (array_internal.h) over elements. */
+ * Elements are equal if they are the same number, of whatever types. An array
+ * of records is compared column by column, each of them an array again. An item
+ * that repeats (u8[4]) adds a dimension. So in the end all comparisons are
+ * walks over elements.
+ *
+ * A *walk* (array_internal.h) visits the items of two arrays, its *sides*,
+ * together. It calls a function for each *run*, which is several items at equal
+ * distances (visit_run); or, if a side is a device's, for each item
+ * (visit_one). */
 #include "array_internal.h"
 
 #include <string.h>
@@ -30,8 +35,8 @@ static number small_number(const mapped_element *element, mapped_value value)
 static number large_number(const mapped_element *element,
                            const unsigned char *p)
 {
-    size_t size = element->size, sign = element->big ? 0 : size - 1;
-    bool negative = element->kind == MAPPED_KIND_SIGNED && p[sign] >> 7 != 0;
+    size_t size = element->size, sign_at = element->big ? 0 : size - 1;
+    bool negative = element->kind == MAPPED_KIND_SIGNED && p[sign_at] >> 7 != 0;
     uint64_t words[2] = {0, negative ? UINT64_MAX : 0};
     for (size_t i = 0; i < size; i++) {
         size_t shift = 8 * (i % 8);
@@ -51,7 +56,7 @@ static number large_number(const mapped_element *element,
 static bool float_number(double value, number *result)
 {
     double magnitude = value < 0 ? -value : value;
-    if (!(magnitude < 0x1p128))
+    if (!(magnitude < 0x1p128)) /* also refuses NaN */
         return false;
     result->negative = value < 0;
     result->high = (uint64_t)(magnitude * 0x1p-64);
@@ -60,7 +65,8 @@ static bool float_number(double value, number *result)
     return (double)result->low == magnitude;
 }
 
-/* Reads an element as an integer. Returns false if it isn't one. */
+/* Reads an element as an integer. Returns false if it isn't one. A load of up
+ * to 8 bytes can't fail. */
 static bool read_number(const mapped_element *element, const unsigned char *p,
                         number *result)
 {
@@ -109,7 +115,8 @@ static bool equal_words(const mapped_element *a, const unsigned char *p,
     return first.u == second.u && (a->kind == b->kind || first.i >= 0);
 }
 
-/* Elements of one type that isn't a float. Bools too, as memoryview has it. */
+/* Elements of one type that isn't a float. Bools are compared as bytes, so 2
+ * and 1 differ, as memoryview has it. */
 static bool equal_bytes(const mapped_element *a, const unsigned char *p,
                         const mapped_element *b, const unsigned char *q)
 {
@@ -133,8 +140,8 @@ static equality *choose_equality(const mapped_element *a,
     return equal_words;
 }
 
-/* Hands over one item, of which the sides that are a device's have been read in
- * one access. */
+/* Reads the item of each side into memory, a device's in one access, and visits
+ * that as a run of one. */
 static mapped_status visit_one(mapped__walk *walk, const size_t at[2])
 {
     unsigned char bytes[2][MAX_ELEMENT_SIZE];
@@ -178,6 +185,7 @@ static bool is_char(const mapped_element *element)
     return element->kind == MAPPED_KIND_CHAR;
 }
 
+/* A char equals no number. */
 static mapped_status compare_elements(const mapped_array *a,
                                       const mapped_array *b, bool *equal,
                                       mapped_error *error)
@@ -195,13 +203,14 @@ static mapped_status compare_elements(const mapped_array *a,
     return status;
 }
 
-/* An array with room for what its items repeat. */
+/* An array with room for the dimensions that its items add. */
 typedef struct expanded {
     mapped_array array;
     ptrdiff_t shape[MAPPED__ARRAY_ROOM];
     ptrdiff_t strides[MAPPED__ARRAY_ROOM];
 } expanded;
 
+/* Copies the array; what its items repeat becomes a dimension of the copy. */
 static void expand(const mapped_array *array, expanded *result)
 {
     size_t bytes = (size_t)array->dimensions * sizeof array->shape[0];
@@ -260,14 +269,21 @@ static mapped_status compare(const mapped_array *a, const mapped_array *b,
                : compare_elements(&first.array, &second.array, equal, error);
 }
 
+/* Checks that all items lie in the slice. */
+static mapped_status check_inside(const mapped_array *array,
+                                  mapped_error *error)
+{
+    mapped_extent extent;
+    return mapped_array_extent(array, &extent, error);
+}
+
 mapped_status mapped_array_equal(const mapped_array *a, const mapped_array *b,
                                  bool *equal, mapped_error *error)
 {
-    mapped_extent extent;
     bool result = false;
-    mapped_status status = mapped_array_extent(a, &extent, error);
+    mapped_status status = check_inside(a, error);
     if (status == MAPPED_OK)
-        status = mapped_array_extent(b, &extent, error);
+        status = check_inside(b, error);
     if (status == MAPPED_OK)
         status = compare(a, b, &result, error);
     if (status == MAPPED_OK)
@@ -279,7 +295,7 @@ mapped_status mapped_array_equal(const mapped_array *a, const mapped_array *b,
  * the one value. */
 typedef struct search {
     bool counts;   /* all matches; doesn't stop at the first */
-    size_t before; /* items before this block */
+    size_t before; /* items before this run */
     size_t found;  /* the first match; unless it counts */
     size_t count;
 } search;
