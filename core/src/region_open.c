@@ -1,8 +1,7 @@
-/* Making regions of files and of anonymous memory.
+/* Making regions of files.
  *
  * A file that is about to become a region is a mapped__opening, with all that
- * is known of it so far. It goes through three steps, of which an origin
- * (region_open_origin.c) takes the first and the last, too:
+ * is known of it so far. It goes through three steps:
  *
  * - mapped__opening_check looks at the mode and the options;
  *
@@ -12,7 +11,17 @@
  *   it.
  *
  * Whatever can fail is tried before anything is changed that can't be put back;
- * on failure the file is as it was and nothing is left behind. */
+ * on failure the file is as it was and nothing is left behind.
+ *
+ * - An *origin* tells which file a region shows, so that another process can
+ *   open it, too; region_open_origin.c does that, with the same steps.
+ * - An append may leave a *spare* behind the data, bytes for the next appends,
+ *   and behind it a *trailer*; `data_end` is where the data ends
+ *   (region_append.c).
+ * - A *device* in the flags is a region of registers, in whatever file; a
+ *   *device file* is what the system calls a device.
+ * - *Shared* in the flags is shared memory that has a name; a mode *shares
+ *   writes* if they reach the file. */
 #include <mapped/region.h>
 
 #include <string.h>
@@ -33,7 +42,8 @@ mapped_status mapped_mode_parse(const char *text, size_t length,
     if (b != NULL && length <= sizeof without_b) { /* one "b" means nothing */
         size_t before_b = (size_t)(b - text);
         memcpy(without_b, text, before_b);
-        memcpy(without_b + before_b, b + 1, --length - before_b);
+        length--;
+        memcpy(without_b + before_b, b + 1, length - before_b);
         text = without_b;
     }
     for (size_t i = 0; i < sizeof mode_texts / sizeof mode_texts[0]; i++) {
@@ -62,17 +72,8 @@ static mapped_status refuse_range(mapped_error *error, mapped_status status,
     return mapped_error_set_range(error, status, "open", range);
 }
 
-static mapped_status check_reserve(uint64_t reserve, uint64_t length,
-                                   const char *why, mapped_error *error)
-{
-    if (reserve == 0 || reserve >= length)
-        return MAPPED_OK;
-    return mapped__error_set_length(error, MAPPED_ARGUMENT, why, length,
-                                    reserve);
-}
-
-/* What every public function here returns through: gives an error the name of
- * the function and the path. Returns `status`. */
+/* Gives an error the name of the function and the path, and returns `status`.
+ * Every public function here returns through this. */
 static mapped_status report(const char *operation, const char *path,
                             mapped_status status, mapped_error *error)
 {
@@ -81,7 +82,8 @@ static mapped_status report(const char *operation, const char *path,
     return mapped__region_report(NULL, operation, status, error);
 }
 
-/* The length that the options name, or 0 if they leave it to the file. */
+/* The length that the options name. As 0 means to the end of the file there, no
+ * bytes at all is MAPPED_LENGTH_ZERO. Here both are 0. */
 static uint64_t length_of(const mapped_open_options *options)
 {
     return options->length == MAPPED_LENGTH_ZERO ? 0 : options->length;
@@ -98,8 +100,11 @@ static mapped_status check_length(const mapped_open_options *options,
     if (length > SIZE_MAX)
         return refuse_range(error, MAPPED_OVERFLOW, options->offset, length,
                             SIZE_MAX);
-    return check_reserve(options->reserve, length,
-                         "open: longer than the reserve", error);
+    if (options->reserve != 0 && options->reserve < length)
+        return mapped__error_set_length(error, MAPPED_ARGUMENT,
+                                        "open: longer than the reserve", length,
+                                        options->reserve);
+    return MAPPED_OK;
 }
 
 /* Offsets are signed 64-bit in every system's file interface. */
@@ -116,11 +121,6 @@ static mapped_status check_numbers(const mapped_open_options *options,
     return check_length(options, length, error);
 }
 
-static bool is_known_size(size_t given, size_t ours)
-{
-    return given == 0 || given == ours;
-}
-
 mapped_status mapped__opening_check(const mapped__opening *o,
                                     mapped_error *error)
 {
@@ -128,7 +128,7 @@ mapped_status mapped__opening_check(const mapped__opening *o,
     const uint32_t known = MAPPED_OPEN_SPARSE | MAPPED_OPEN_POPULATE |
                            MAPPED_OPEN_DEVICE | MAPPED_OPEN_SHARED;
     const char *wrong = NULL;
-    if (!is_known_size(options->size, sizeof *options))
+    if (options->size != 0 && options->size != sizeof *options)
         wrong = "open: size of the options";
     else if ((options->flags & ~known) != 0)
         wrong = "open: flags";
@@ -139,7 +139,7 @@ mapped_status mapped__opening_check(const mapped__opening *o,
         wrong = "open: mode";
     if (wrong != NULL)
         return mapped_error_set(error, MAPPED_ARGUMENT, wrong);
-    if (options->huge > MAPPED_HUGE_ADVISE)
+    if (options->huge > MAPPED_HUGE_ADVISE) /* the size of a page */
         return mapped_error_set(error, MAPPED_UNSUPPORTED,
                                 "open a file with a huge page size");
     return check_numbers(options, error);
@@ -193,12 +193,12 @@ static bool starts_empty(mapped_mode mode)
 
 static mapped_status check_kind(const mapped__opening *o, mapped_error *error)
 {
-    bool is_device = o->info.kind == MAPPED__FILE_DEVICE;
-    if (o->info.kind != MAPPED__FILE_REGULAR && !is_device)
+    bool is_device_file = o->info.kind == MAPPED__FILE_DEVICE;
+    if (o->info.kind != MAPPED__FILE_REGULAR && !is_device_file)
         return mapped__file_refuse(o->info.kind, error);
-    if (is_device && starts_empty(o->mode))
+    if (is_device_file && starts_empty(o->mode))
         return mapped_error_set(error, MAPPED_ARGUMENT, "open a device as new");
-    if (is_device && o->info.size == 0 && ends_with_file(&o->options))
+    if (is_device_file && o->info.size == 0 && ends_with_file(&o->options))
         return mapped_error_set(error, MAPPED_ARGUMENT,
                                 "open a device without a length");
     return MAPPED_OK;
@@ -229,8 +229,8 @@ static mapped_status resize_file(mapped__opening *o, uint64_t from, uint64_t to,
     return status;
 }
 
-/* Removes the spare that an append of another process has left behind the data,
- * if there is one: what makes the file longer there must be zero. */
+/* Cuts off the spare, if there is one, with its trailer: what makes the file
+ * longer there must be zero. */
 static mapped_status trim_spare(mapped__opening *o, mapped_error *error)
 {
     if (o->data_end >= o->info.size)
@@ -244,14 +244,17 @@ static mapped_status trim_spare(mapped__opening *o, mapped_error *error)
 }
 
 /* Makes the file at least as long as the mode and the options say. What a "w+"
- * will truncate stays until everything that can fail has been tried. */
+ * will truncate stays until everything that can fail has been tried. An origin
+ * makes no file longer: anybody may have made it up. */
 static mapped_status fit_file(mapped__opening *o, mapped_error *error)
 {
-    bool is_device = o->info.kind == MAPPED__FILE_DEVICE;
+    bool is_device_file = o->info.kind == MAPPED__FILE_DEVICE;
+    bool is_unknown_size = is_device_file && o->data_end == 0;
     uint64_t end = o->options.offset + o->length;
-    if (end <= o->data_end || (is_device && o->data_end == 0))
+    if (end <= o->data_end || is_unknown_size)
         return MAPPED_OK;
-    if (is_device || o->origin != NULL || !mapped__mode_shares_writes(o->mode))
+    if (is_device_file || o->origin != NULL ||
+        !mapped__mode_shares_writes(o->mode))
         return refuse_range(error, MAPPED_PAST_END, o->options.offset,
                             o->length, o->data_end);
     mapped_status status = trim_spare(o, error);
@@ -273,21 +276,23 @@ static unsigned map_flags(mapped_mode mode, const mapped_open_options *options)
     return flags;
 }
 
-static mapped_status map_guarded(mapped__region *self,
-                                 const mapped__map_request *request,
-                                 mapped_error *error)
+/* May an append leave a spare in the file? Its trailer has a page of the
+ * system's size to itself, and huge pages of a file can't be written by a call.
+ */
+static bool may_have_spare(const mapped__opening *o, bool fixed)
 {
-    mapped_status status = mapped__map(request, &self->mapping, error);
-    if (status == MAPPED_OK)
-        mapped__region_guard(self);
-    return status;
+    return !fixed && mapped__mode_shares_writes(o->mode) &&
+           !(o->options.flags & MAPPED_OPEN_SHARED) &&
+           o->info.page == mapped__page_size();
 }
 
-/* Sets the region's fields that tell of its file. */
+/* Sets the region's fields that tell of its file. The mapping begins at a
+ * multiple of the granularity, `lead` bytes before the region. A file is
+ * `fixed` if nobody changes its size. A refresh makes the region as long as the
+ * file, but no longer than `refresh_limit`, which the options may have set. */
 static void note_file(const mapped__opening *o, mapped__region *self)
 {
     const uint32_t flags = o->options.flags;
-    bool shares_writes = mapped__mode_shares_writes(o->mode);
     bool follows_file_end =
         ends_with_file(&o->options) || starts_empty(o->mode);
     self->mode = o->mode;
@@ -305,9 +310,7 @@ static void note_file(const mapped__opening *o, mapped__region *self)
     self->fixed =
         o->info.kind != MAPPED__FILE_REGULAR || flags & MAPPED_OPEN_DEVICE;
     self->refresh_limit = follows_file_end ? UINT64_MAX : o->length;
-    self->appends.may_have_spare = !self->fixed && shares_writes &&
-                                   !(flags & MAPPED_OPEN_SHARED) &&
-                                   o->info.page == mapped__page_size();
+    self->appends.may_have_spare = may_have_spare(o, self->fixed);
     if (o->mode == MAPPED_MODE_READ)
         self->head.traits_ |= MAPPED__TRAIT_READONLY;
     if (flags & MAPPED_OPEN_DEVICE)
@@ -316,7 +319,8 @@ static void note_file(const mapped__opening *o, mapped__region *self)
 
 /* For a "w+" of a file that has content: tries whether it can be mapped before
  * the content goes. It is unmapped in between, because Windows doesn't truncate
- * what is mapped. */
+ * what is mapped. The file is as long as it was, or as long as the region needs
+ * if that is more: fit_file has made it so. */
 static mapped_status truncate_file(mapped__opening *o,
                                    const mapped__map_request *request,
                                    mapped_error *error)
@@ -334,6 +338,7 @@ static mapped_status truncate_file(mapped__opening *o,
     if (status != MAPPED_OK)
         return status;
     o->info.size = 0;
+    o->emptied = true;
     return end > 0 ? resize_file(o, 0, end, error) : MAPPED_OK;
 }
 
@@ -352,9 +357,11 @@ static mapped_status map_file(mapped__opening *o, mapped__region *self,
         request.flags |= MAPPED__MAP_APART;
     mapped_status status = truncate_file(o, &request, error);
     if (status == MAPPED_OK)
-        status = map_guarded(self, &request, error);
-    if (status == MAPPED_OK)
+        status = mapped__map(&request, &self->mapping, error);
+    if (status == MAPPED_OK) {
+        mapped__region_guard(self);
         mapped__region_publish(self, (size_t)o->length);
+    }
     return status;
 }
 
@@ -365,11 +372,10 @@ static mapped_status map_file(mapped__opening *o, mapped__region *self,
 static void undo(const mapped__opening *o)
 {
     bool remove = o->created && o->mode != MAPPED_MODE_APPEND;
-    bool emptied = o->mode == MAPPED_MODE_CREATE && o->info.size == 0;
-    if (o->changed && !remove)
-        (void)mapped__file_resize(o->file, o->info.size, o->info.size, false,
-                                  NULL);
-    if (o->trimmed != 0 && !emptied && mapped__file_can_write_at(o->file))
+    const uint64_t size = o->info.size;
+    if (o->changed && !remove) /* only gets shorter, which takes no old size */
+        (void)mapped__file_resize(o->file, size, size, false, NULL);
+    if (o->trimmed != 0 && !o->emptied && mapped__file_can_write_at(o->file))
         (void)mapped__file_write_trailer(o->file, o->trimmed, o->data_end,
                                          NULL);
     if (remove && o->path != NULL)
@@ -471,96 +477,4 @@ mapped_status mapped_region_open_descriptor(intptr_t descriptor,
     if (status == MAPPED_OK)
         status = mapped__opening_map(&o, name, region, error);
     return report("open", name, status, error);
-}
-
-static mapped_status check_anonymous(uint64_t length,
-                                     const mapped_anonymous_options *options,
-                                     mapped_error *error)
-{
-    uint64_t huge = options->huge;
-    if (!is_known_size(options->size, sizeof *options))
-        return mapped_error_set(error, MAPPED_ARGUMENT,
-                                "anonymous: size of the options");
-    if (huge > MAPPED_HUGE_ADVISE && (huge & (huge - 1)) != 0)
-        return mapped_error_set(error, MAPPED_ARGUMENT,
-                                "anonymous: huge page size");
-    uint64_t longest = length > options->reserve ? length : options->reserve;
-    if (longest < huge)
-        longest = huge;
-    if (longest > SIZE_MAX / 2)
-        return refuse_range(error, MAPPED_OVERFLOW, 0, longest, SIZE_MAX / 2);
-    return check_reserve(options->reserve, length,
-                         "anonymous: longer than the reserve", error);
-}
-
-/* Gives the region a memory file, in huge pages of `page` bytes unless that is
- * 0. Its identity is noted, because others may map it, too, and copies between
- * two such regions may overlap. */
-static mapped_status create_memory(mapped__region *self, size_t length,
-                                   size_t page, mapped_error *error)
-{
-    mapped__file_info info;
-    size_t size = length;
-    if (page != 0 && !mapped_round_up(length, page, &size))
-        return refuse_range(error, MAPPED_OVERFLOW, 0, length, SIZE_MAX);
-    mapped_status status =
-        mapped__memory_create(size, page, &self->file, error);
-    if (status == MAPPED_OK)
-        status = mapped__file_info_get(self->file, &info, error);
-    if (status != MAPPED_OK)
-        return status;
-    self->file_device = info.device;
-    self->file_serial = info.serial;
-    return MAPPED_OK;
-}
-
-static mapped_status map_anonymous(mapped__region *self, size_t length,
-                                   const mapped_anonymous_options *options,
-                                   mapped_error *error)
-{
-    mapped_status status = MAPPED_OK;
-    size_t page =
-        options->huge > MAPPED_HUGE_ADVISE ? (size_t)options->huge : 0;
-    mapped__map_request request = {.length = length,
-                                   .reserve = (size_t)options->reserve,
-                                   .page = page,
-                                   .flags = MAPPED__MAP_WRITE};
-    if (options->huge == MAPPED_HUGE_ADVISE)
-        request.flags |= MAPPED__MAP_HUGE;
-    if (options->shared)
-        status = create_memory(self, length, page, error);
-    else if (page != 0)
-        request.flags |= MAPPED__MAP_HUGETLB;
-    request.file = self->file; /* MAPPED__NO_FILE unless shared */
-    return status == MAPPED_OK ? map_guarded(self, &request, error) : status;
-}
-
-mapped_status mapped_region_anonymous(uint64_t length,
-                                      const mapped_anonymous_options *options,
-                                      mapped_region **region,
-                                      mapped_error *error)
-{
-    static const mapped_anonymous_options defaults =
-        MAPPED_ANONYMOUS_OPTIONS_INIT;
-    if (options == NULL)
-        options = &defaults;
-    const mapped__storage at = {options->memory, options->memory_size,
-                                "anonymous: too little memory for the region"};
-    mapped__region *self = NULL;
-    mapped_status status = check_anonymous(length, options, error);
-    if (status == MAPPED_OK)
-        status = mapped__region_new(at, NULL, &self, error);
-    if (status != MAPPED_OK)
-        return report("anonymous", NULL, status, error);
-    self->mode = MAPPED_MODE_READ_WRITE;
-    self->reserve = options->reserve;
-    status = map_anonymous(self, (size_t)length, options, error);
-    if (status != MAPPED_OK) {
-        mapped__file_close(self->file);
-        mapped__region_discard(self);
-        return report("anonymous", NULL, status, error);
-    }
-    mapped__region_publish(self, (size_t)length);
-    *region = &self->head;
-    return MAPPED_OK;
 }

@@ -25,6 +25,7 @@ typedef struct mapped__opening {
     /* How to undo what was done to it. */
     bool created;
     bool changed;     /* its size isn't `info.size` any more */
+    bool emptied;     /* a "w+" has truncated what it held */
     uint64_t trimmed; /* its size with a spare that was removed; 0: none was */
 
     char shared_path[MAPPED__SHARED_SIZE];
