@@ -238,15 +238,15 @@ mapped_status mapped__map(const mapped__map_request *request,
                           mapped__mapping *mapping, mapped_error *error);
 
 /* Makes [0, length) of the mapping usable, the rest not; file and offset as in
- * the request that made it. `unshared` says that nobody else can reach the
+ * the request that made it. `sole_user` says that nobody else can reach the
  * memory: only then may the address move and may an unused tail be unmapped.
  * Otherwise growth that would have to move is MAPPED_BUSY, and an unused tail
  * becomes zero pages, its addresses kept as reserve (on Windows the tail of a
- * file stays, and in `used`). On failure the old mapping stands.
- */
+ * file stays, and in `used`). On failure the old mapping stands; but if it has
+ * no pages, its reserve may be gone. */
 mapped_status mapped__map_resize(mapped__mapping *mapping,
                                  const mapped__map_request *request,
-                                 bool unshared, mapped_error *error);
+                                 bool sole_user, mapped_error *error);
 
 /* The next four are what mapped__map and mapped__map_resize call. */
 
@@ -256,24 +256,24 @@ mapped_status mapped__map_resize(mapped__mapping *mapping,
 mapped_status mapped__map_new(const mapped__map_request *request,
                               mapped__mapping *mapping, mapped_error *error);
 /* Brings in all pages that the mapping uses, at least one. */
-mapped_status mapped__map_populate(const mapped__map_request *request,
-                                   const mapped__mapping *mapping,
+mapped_status mapped__map_populate(const mapped__mapping *mapping,
+                                   const mapped__map_request *request,
                                    mapped_error *error);
 /* mapped__map_resize to fewer / more bytes than are used, rounded to pages. */
 mapped_status mapped__map_shrink(mapped__mapping *mapping,
                                  const mapped__map_request *request,
-                                 size_t used, bool unshared,
+                                 size_t used, bool sole_user,
                                  mapped_error *error);
 mapped_status mapped__map_grow(mapped__mapping *mapping,
                                const mapped__map_request *request, size_t used,
-                               bool unshared, mapped_error *error);
+                               bool sole_user, mapped_error *error);
 
 /* Comes before mapped__file_resize shortens the mapped file. Windows refuses
  * that while any of the file is mapped: there the pages go, the address too if
  * there is no other way, and mapped__map_resize with the new length (or the
  * old, if the file stayed as it was) maps them again. MAPPED_BUSY unless
- * `unshared`, as in mapped__map_resize. Elsewhere it does nothing. */
-mapped_status mapped__map_detach(mapped__mapping *mapping, bool unshared,
+ * `sole_user`, as in mapped__map_resize. Elsewhere it does nothing. */
+mapped_status mapped__map_detach(mapped__mapping *mapping, bool sole_user,
                                  mapped_error *error);
 
 /* Replaces [offset, offset + length) by zero pages that may be read and

@@ -31,7 +31,7 @@ mapped_status mapped__map(const mapped__map_request *request,
         status = mapped__map_new(request, &made, error);
     if (status == MAPPED_OK && made.used > 0 &&
         request->flags & MAPPED__MAP_POPULATE)
-        status = mapped__map_populate(request, &made, error);
+        status = mapped__map_populate(&made, request, error);
     if (status == MAPPED_OK)
         *mapping = made;
     else
@@ -41,7 +41,7 @@ mapped_status mapped__map(const mapped__map_request *request,
 
 mapped_status mapped__map_resize(mapped__mapping *mapping,
                                  const mapped__map_request *request,
-                                 bool unshared, mapped_error *error)
+                                 bool sole_user, mapped_error *error)
 {
     size_t used = 0;
     assert(mapping->used <= mapping->reserved);
@@ -53,6 +53,6 @@ mapped_status mapped__map_resize(mapped__mapping *mapping,
     if (mapping->address == NULL)
         return mapped__map(request, mapping, error);
     if (used < mapping->used)
-        return mapped__map_shrink(mapping, request, used, unshared, error);
-    return mapped__map_grow(mapping, request, used, unshared, error);
+        return mapped__map_shrink(mapping, request, used, sole_user, error);
+    return mapped__map_grow(mapping, request, used, sole_user, error);
 }

@@ -368,12 +368,13 @@ static mapped_status map_file(mapped__opening *o, mapped__region *self,
 /* Removes a file that was created, unless by "a+": somebody else may have
  * opened that one. Any other file gets its old size again, and the spare that
  * was trimmed; but if a "w+" has truncated it already, its content is gone and
- * it stays empty. */
+ * it stays empty. To become shorter, mapped__file_resize needs no old size, so
+ * the first one that it gets stands for nothing. */
 static void undo(const mapped__opening *o)
 {
     bool remove = o->created && o->mode != MAPPED_MODE_APPEND;
     const uint64_t size = o->info.size;
-    if (o->changed && !remove) /* only gets shorter, which takes no old size */
+    if (o->changed && !remove)
         (void)mapped__file_resize(o->file, size, size, false, NULL);
     if (o->trimmed != 0 && !o->emptied && mapped__file_can_write_at(o->file))
         (void)mapped__file_write_trailer(o->file, o->trimmed, o->data_end,

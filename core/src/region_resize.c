@@ -52,12 +52,12 @@ static mapped_status check_resizable(const mapped__region *self,
 }
 
 /* Makes the mapping as long as `length` bytes of the region take. */
-static mapped_status remap(mapped__region *self, size_t length, bool unshared,
+static mapped_status remap(mapped__region *self, size_t length, bool sole_user,
                            mapped_error *error)
 {
     const mapped__map_request request =
         mapped__region_map_request(self, length);
-    return mapped__map_resize(&self->mapping, &request, unshared, error);
+    return mapped__map_resize(&self->mapping, &request, sole_user, error);
 }
 
 /* How many bytes of mapping `length` bytes of the region take: whole pages. */

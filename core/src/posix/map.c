@@ -8,7 +8,14 @@
  *
  * Invariant: addresses that a mapping owns are never free in between, as
  * somebody else's memory could turn up there. So a mapping is laid over another
- * in one step (MAP_FIXED). */
+ * in one step (MAP_FIXED).
+ *
+ * - A *request* says what to map. What makes a mapping takes the request first,
+ *   what changes one takes the mapping first.
+ * - `sole_user`: nobody else can reach the memory. Only then may its address
+ *   change, or addresses be given back.
+ * - *Spare pages* (linux/replace.c) are a mapping that is kept back, and given
+ *   up so that one more can be made at the kernel's limit on their number. */
 #include <assert.h>
 #include <errno.h>
 #include <sys/mman.h>
@@ -35,8 +42,8 @@ static bool is_private(const mapped__map_request *request)
 }
 
 /* Maps bytes [from, to) of the request at `address`, or anywhere if that is
- * NULL. Advice for the whole mapping is given for each range, or the kernel
- * wouldn't join them. */
+ * NULL. Each range gets the advice, because the kernel doesn't join mappings
+ * with different advice. */
 static unsigned char *map_range(const mapped__map_request *request,
                                 void *address, size_t from, size_t to)
 {
@@ -71,11 +78,12 @@ static size_t gap_of(unsigned flags)
 }
 
 /* Reserves `length` bytes of addresses at a multiple of `align`, with a gap on
- * either side that nobody has mapped at first. So more is reserved:
+ * either side that is unmapped at first. To find such a place it reserves more,
+ * and gives back what comes before and after:
  *
- *     head: gap and alignment | length | the rest of the padding
- *
- * and only the middle is kept. */
+ *     |<---- head ---->|
+ *     | gap | to align | length | rest | gap |
+ */
 static unsigned char *reserve(size_t length, size_t align, size_t gap)
 {
     size_t slack = align > mapped__page_size() ? align : 0;
@@ -139,14 +147,14 @@ mapped_status mapped__map_new(const mapped__map_request *request,
         mapping->reserved > mapping->used || gap_of(mapping->flags) > 0;
     mapped_status status = reserves ? map_in_reserve(request, mapping, error)
                                     : map_anywhere(request, mapping, error);
-    mapped__spare_pages_prepare(); /* this mapping may lose pages */
+    mapped__spare_pages_prepare(); /* for when this mapping loses pages */
     return status;
 }
 
 /* EFAULT says that a page can't be had, but not which nor why. Bisection finds
  * it: the first `good` pages can be had, of the first `bad` one can't. */
-static mapped_status report_bad_page(const mapped__map_request *request,
-                                     const mapped__mapping *mapping,
+static mapped_status report_bad_page(const mapped__mapping *mapping,
+                                     const mapped__map_request *request,
                                      bool writable, mapped_error *error)
 {
     const size_t page = mapping->page;
@@ -170,15 +178,15 @@ static mapped_status report_bad_page(const mapped__map_request *request,
 /* Shared pages are populated for reading, so that none is dirtied for nothing.
  * Kernels before 5.14 can't report, and no kernel can for a device's memory:
  * there populate stays a hint. */
-mapped_status mapped__map_populate(const mapped__map_request *request,
-                                   const mapped__mapping *mapping,
+mapped_status mapped__map_populate(const mapped__mapping *mapping,
+                                   const mapped__map_request *request,
                                    mapped_error *error)
 {
     bool writable = is_private(request) && request->flags & MAPPED__MAP_WRITE;
     if (mapped__pages_populate(mapping->address, mapping->used, writable))
         return MAPPED_OK;
     if (errno == EFAULT)
-        return report_bad_page(request, mapping, writable, error);
+        return report_bad_page(mapping, request, writable, error);
     if (errno != EINVAL)
         return mapped__system_error(error, "madvise");
     (void)mapped__range_advise(mapping->address, mapping->used,
@@ -190,11 +198,12 @@ mapped_status mapped__map_revoke(mapped__mapping *mapping, size_t offset,
                                  size_t length, mapped_error *error)
 {
     unsigned char *start = mapping->address + offset;
+    const bool writable = true;
     assert(offset <= mapping->used && length <= mapping->used - offset);
     /* Replacing all of it works even at the limit on mappings. */
     bool is_all = length == mapping->used;
-    if (!(is_all ? mapped__whole_replace(start, length, true)
-                 : mapped__page_replace(start, length, true)))
+    if (!(is_all ? mapped__whole_replace(start, length, writable)
+                 : mapped__page_replace(start, length, writable)))
         return mapped__system_error(error, "mmap");
     return MAPPED_OK;
 }
@@ -210,12 +219,12 @@ mapped_status mapped__map_restore(mapped__mapping *mapping,
 
 mapped_status mapped__map_shrink(mapped__mapping *mapping,
                                  const mapped__map_request *request,
-                                 size_t used, bool unshared,
+                                 size_t used, bool sole_user,
                                  mapped_error *error)
 {
     unsigned char *tail = mapping->address + used;
     size_t length = mapping->used - used;
-    if (!unshared) { /* others may be in the tail: it gets zero pages */
+    if (!sole_user) { /* others may be in the tail: it gets zero pages */
         mapped_status status = mapped__map_revoke(mapping, used, length, error);
         if (status != MAPPED_OK)
             return status;
@@ -254,17 +263,21 @@ static void give_back_reserve(mapped__mapping *mapping)
 
 /* Grows in place if the addresses behind are free, and else moves if that is
  * allowed. A gap is kept: mremap makes the mapping longer by as much, and that
- * is unmapped again. */
+ * is unmapped again.
+ *
+ * Where the mapping must not move, the kernel answers ENOMEM if there is no
+ * room behind it. It always answers EFAULT if the mapping consists of several,
+ * as it does once a page of it was replaced: only a new one can grow. */
 static mapped_status grow_by_remap(mapped__mapping *mapping, size_t used,
-                                   bool unshared, mapped_error *error)
+                                   bool sole_user, mapped_error *error)
 {
     size_t gap = gap_of(mapping->flags);
-    if (unshared)
+    if (sole_user)
         give_back_reserve(mapping);
     unsigned char *start = mapped__pages_remap(mapping->address, mapping->used,
-                                               used + gap, unshared);
+                                               used + gap, sole_user);
     if (start == MAP_FAILED) {
-        bool would_move = errno == EFAULT || (errno == ENOMEM && !unshared);
+        bool would_move = errno == EFAULT || (errno == ENOMEM && !sole_user);
         return would_move ? mapped_error_set(error, MAPPED_BUSY, "mremap")
                           : mapped__system_error(error, "mremap");
     }
@@ -278,21 +291,21 @@ static mapped_status grow_by_remap(mapped__mapping *mapping, size_t used,
 
 mapped_status mapped__map_grow(mapped__mapping *mapping,
                                const mapped__map_request *request, size_t used,
-                               bool unshared, mapped_error *error)
+                               bool sole_user, mapped_error *error)
 {
     if (used <= mapping->reserved)
         return grow_into_reserve(mapping, request, used, error);
     if (mapping->used > 0)
-        return grow_by_remap(mapping, used, unshared, error);
-    if (!unshared) /* there are only reserved addresses, and too few */
+        return grow_by_remap(mapping, used, sole_user, error);
+    if (!sole_user) /* there are only reserved addresses, and too few */
         return mapped_error_set(error, MAPPED_BUSY, "mremap");
-    mapped__unmap(mapping);
+    mapped__unmap(mapping); /* which holds no bytes */
     return mapped__map(request, mapping, error);
 }
 
 /* POSIX can make a mapped file shorter, so nothing is detached; Windows can't.
  */
-mapped_status mapped__map_detach(mapped__mapping *mapping, bool unshared,
+mapped_status mapped__map_detach(mapped__mapping *mapping, bool sole_user,
                                  mapped_error *error)
 {
     return MAPPED_OK;
@@ -328,8 +341,9 @@ mapped_status mapped__map_protect(const mapped__mapping *mapping, bool writable,
     return MAPPED_OK;
 }
 
-/* ENOMEM says that a page can't be had, or that the limit is reached; then no
- * page is locked that wasn't. */
+/* ENOMEM says that a page can't be had, or that the limit on locked memory is
+ * reached; populating finds out which. In the first case mlock may have marked
+ * the range as locked before it failed at the page, so it is unlocked. */
 mapped_status mapped__range_lock(unsigned char *start, size_t length,
                                  mapped_error *error)
 {

@@ -69,8 +69,8 @@ static void zero_memory(unsigned char *start, size_t length)
 
 /* The kernel reads for us and reports what would be an exception here. One
  * request for all of it goes ahead, as that is faster than page by page. */
-mapped_status mapped__map_populate(const mapped__map_request *request,
-                                   const mapped__mapping *mapping,
+mapped_status mapped__map_populate(const mapped__mapping *mapping,
+                                   const mapped__map_request *request,
                                    mapped_error *error)
 {
     unsigned char scratch[16384];
@@ -154,11 +154,11 @@ mapped_status mapped__map_restore(mapped__mapping *mapping,
 
 /* Makes the mapping anew, elsewhere. */
 static mapped_status move(mapped__mapping *mapping,
-                          const mapped__map_request *request, bool unshared,
+                          const mapped__map_request *request, bool sole_user,
                           mapped_error *error)
 {
     mapped__mapping made;
-    if (!unshared)
+    if (!sole_user)
         return mapped_error_set(error, MAPPED_BUSY, "resize");
     mapped_status status = mapped__map(request, &made, error);
     if (status != MAPPED_OK)
@@ -171,10 +171,10 @@ static mapped_status move(mapped__mapping *mapping,
 }
 
 static mapped_status shrink_memory(mapped__mapping *mapping, size_t used,
-                                   bool unshared, mapped_error *error)
+                                   bool sole_user, mapped_error *error)
 {
     size_t length = mapping->used - used;
-    if (!unshared)
+    if (!sole_user)
         zero_memory(mapping->address + used, length);
     else if (!VirtualFree(mapping->address + used, length, MEM_DECOMMIT))
         return mapped__system_error(error, "VirtualFree");
@@ -184,11 +184,11 @@ static mapped_status shrink_memory(mapped__mapping *mapping, size_t used,
 
 static mapped_status grow_memory(mapped__mapping *mapping,
                                  const mapped__map_request *request,
-                                 size_t used, bool unshared,
+                                 size_t used, bool sole_user,
                                  mapped_error *error)
 {
     if (used > mapped__view_size(mapping))
-        return move(mapping, request, unshared, error);
+        return move(mapping, request, sole_user, error);
     if (!commit(mapping, mapping->used, used))
         return mapped__system_error(error, "VirtualAlloc");
     mapping->used = used;
@@ -200,23 +200,23 @@ static mapped_status grow_memory(mapped__mapping *mapping,
 /* Maps the views of a file or section up to `used`, where fewer are mapped. */
 static mapped_status extend_or_move(mapped__mapping *mapping,
                                     const mapped__map_request *request,
-                                    size_t used, bool unshared,
+                                    size_t used, bool sole_user,
                                     mapped_error *error)
 {
     mapped_status status = MAPPED_BUSY;
     if (mapping->view_kind == MAPPED__VIEW_PLACED)
         status = mapped__view_extend(mapping, request, used, error);
-    return status == MAPPED_BUSY ? move(mapping, request, unshared, error)
+    return status == MAPPED_BUSY ? move(mapping, request, sole_user, error)
                                  : status;
 }
 
 mapped_status mapped__map_grow(mapped__mapping *mapping,
                                const mapped__map_request *request, size_t used,
-                               bool unshared, mapped_error *error)
+                               bool sole_user, mapped_error *error)
 {
     if (is_memory(mapping))
-        return grow_memory(mapping, request, used, unshared, error);
-    return extend_or_move(mapping, request, used, unshared, error);
+        return grow_memory(mapping, request, used, sole_user, error);
+    return extend_or_move(mapping, request, used, sole_user, error);
 }
 
 /* To shrink a view means to unmap all of it and to map the head again, which
@@ -224,26 +224,26 @@ mapped_status mapped__map_grow(mapped__mapping *mapping,
  * file is as long as before, or mapped__map_detach had refused. */
 mapped_status mapped__map_shrink(mapped__mapping *mapping,
                                  const mapped__map_request *request,
-                                 size_t used, bool unshared,
+                                 size_t used, bool sole_user,
                                  mapped_error *error)
 {
     if (is_memory(mapping))
-        return shrink_memory(mapping, used, unshared, error);
-    if (!unshared)
+        return shrink_memory(mapping, used, sole_user, error);
+    if (!sole_user)
         return MAPPED_OK;
     if (mapping->view_kind == MAPPED__VIEW_PLACED)
         mapped__view_detach(mapping);
     if (mapping->used == used)
         return MAPPED_OK;
-    return extend_or_move(mapping, request, used, unshared, error);
+    return extend_or_move(mapping, request, used, sole_user, error);
 }
 
-mapped_status mapped__map_detach(mapped__mapping *mapping, bool unshared,
+mapped_status mapped__map_detach(mapped__mapping *mapping, bool sole_user,
                                  mapped_error *error)
 {
     if (mapping->used == 0 || is_memory(mapping))
         return MAPPED_OK;
-    if (!unshared)
+    if (!sole_user)
         return mapped_error_set(error, MAPPED_BUSY, "resize");
     if (mapping->view_kind == MAPPED__VIEW_PLACED)
         mapped__view_detach(mapping);
