@@ -1,5 +1,5 @@
-/* File handles of the io library, in every Lua: those that are arguments, and
- * new ones for the method file.
+/* File handles of the io library, in all versions of Lua: those that are
+ * arguments, and new ones for the method file.
  *
  * A handle is a userdata that begins with a luaL_Stream: `f` is its FILE, and
  * from Lua 5.2 on `closef` is the function that closes it, or NULL once it is
@@ -19,20 +19,22 @@ static bool is_closed(const luaL_Stream *handle)
     return handle->f == NULL; /* in Lua 5.2 and later: was never opened */
 }
 
-FILE *mlua_check_file(lua_State *L, int arg)
+FILE *mlua_check_file(lua_State *L, int arg, const char *expected)
 {
     luaL_Stream *handle = luaL_testudata(L, arg, LUA_FILEHANDLE);
     if (handle == NULL)
-        mlua_raise_type(L, arg, "path or file handle");
+        mlua_raise_type(L, arg, expected);
     if (is_closed(handle))
         luaL_argerror(L, arg, "attempt to use a closed file");
     return handle->f;
 }
 
-mapped_status mlua_flush_file(lua_State *L, int arg, const char *operation,
-                              intptr_t *descriptor, mapped_error *error)
+mapped_status mlua_flush_to_descriptor(lua_State *L, int arg,
+                                       const char *operation,
+                                       intptr_t *descriptor,
+                                       mapped_error *error)
 {
-    FILE *file = mlua_check_file(L, arg);
+    FILE *file = mlua_check_file(L, arg, MLUA_FILE_TYPES);
     if (fflush(file) != 0) {
         mapped_status status = mapped_error_set_system(error, errno, "fflush");
         mapped_error_set_operation(error, operation);
@@ -77,11 +79,12 @@ void mlua_close_handle(luaL_Stream *handle)
 /* How a handle of LuaJIT begins. */
 typedef struct luajit_handle {
     luaL_Stream base;
-    uint32_t kind; /* 0: fclose closes it; others: pclose, or nothing does */
+    uint32_t kind; /* 0: fopen's; 1: popen's; 2: a standard file */
 } luajit_handle;
 
 /* LuaJIT accepts only handles that its own io.open has made. So this opens
- * /dev/null with it, closes the file, and reuses the handle. */
+ * /dev/null with it, closes the file, and reuses the handle. What else this
+ * pushes stays below the handle. */
 static luaL_Stream *push_luajit_handle(lua_State *L)
 {
     luajit_handle *handle;

@@ -363,18 +363,24 @@ void mlua_raise_option(lua_State *L, int arg, const char *name,
  * byte. */
 const char *mlua_check_path(lua_State *L, int arg);
 
-/* handle.c: returns the FILE of the file handle at `arg`; raises if it is none
- * or is closed. Any call that may run a script's code may close the handle. */
-FILE *mlua_check_file(lua_State *L, int arg);
+/* What names a file. */
+#define MLUA_FILE_TYPES "path or file handle"
 
-/* handle.c: the same, writes what the FILE has buffered, and returns its
- * descriptor. `operation` is what an error names. */
-mapped_status mlua_flush_file(lua_State *L, int arg, const char *operation,
-                              intptr_t *descriptor, mapped_error *error);
+/* handle.c: returns the FILE of the file handle at `arg`; raises if it is
+ * closed, or is another value than was `expected`. Any call that may run a
+ * script's code may close the handle. */
+FILE *mlua_check_file(lua_State *L, int arg, const char *expected);
+
+/* handle.c: writes what the FILE of the file handle at `arg` has buffered, and
+ * stores its descriptor. `operation` is what an error names. */
+mapped_status mlua_flush_to_descriptor(lua_State *L, int arg,
+                                       const char *operation,
+                                       intptr_t *descriptor,
+                                       mapped_error *error);
 
 /* handle.c: pushes and returns a closed file handle with room for one user
- * value. Returns NULL if LuaJIT's io.open failed, whose nil, message and errno
- * it pushes then. */
+ * value; other values that this pushes stay below it. Returns NULL if LuaJIT's
+ * io.open failed, whose nil, message and errno it pushes then. */
 luaL_Stream *mlua_push_handle(lua_State *L);
 
 /* Gives the handle a FILE, which is closed with it by fclose. Allocates

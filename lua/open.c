@@ -122,7 +122,7 @@ static mapped_status open_source(lua_State *L, const source *from,
         return mapped_region_open(lua_tostring(L, 1), from->mode,
                                   &from->options, region, error);
     else
-        status = mlua_flush_file(L, 1, "open", &descriptor, error);
+        status = mlua_flush_to_descriptor(L, 1, "open", &descriptor, error);
     if (status != MAPPED_OK)
         return status;
     return mapped_region_open_descriptor(descriptor, NULL, from->mode,
@@ -178,7 +178,7 @@ int mlua_open(lua_State *L)
     if (lua_type(L, 1) == LUA_TSTRING)
         mlua_check_path(L, 1);
     else if (!lua_isnoneornil(L, 1))
-        mlua_check_file(L, 1);
+        mlua_check_file(L, 1, MLUA_FILE_TYPES);
     from.mode = check_mode(L, 2, MAPPED_MODE_READ);
     from.options = check_open_options(L, 3, names);
     from.descriptor = get_descriptor(L);

@@ -1,16 +1,18 @@
-/* The methods file and write_to.
+/* The methods file and write_to of a view, which is a Region or a Slice of one.
  *
- * write_to writes the bytes of a view to a file handle or descriptor. file
- * returns a handle of the io library whose FILE reads and writes the bytes.
+ * write_to writes the view's bytes to a file handle or descriptor. file returns
+ * a handle of the io library whose FILE reads and writes the bytes.
  *
  * The FILE works with memory that must stay until it is closed. That memory is
  * a second userdata, the Stream, which no script sees. The handle keeps the
  * Stream as its only user value; the Stream keeps the Region, as
  * MLUA_USER_OWNER, and the handle. So all become garbage together.
  *
- * The finalizer of the handle is the io library's, and a script can take it
- * away. So the Stream's finalizer closes the FILE, too; whichever of the two
- * runs first does it, and marks the handle as closed. */
+ * The handle's finalizer is the io library's, and a script can take it away. So
+ * the Stream's finalizer closes the FILE, too. Whichever of the two runs first
+ * does it, and marks the handle as closed. What is made too late to be
+ * finalized, while its Lua state closes, is freed by a list: each Stream is in
+ * the list of resources (resources.c) from when it has a FILE. */
 #include <limits.h>
 
 #include "mapped_lua.h"
@@ -22,8 +24,8 @@ enum {
 
 typedef struct mlua_stream {
     mlua_resource resource; /* first: a pointer to it is one to the Stream */
-    luaL_Stream *handle;
-    mapped_stream core; /* what the FILE works with */
+    luaL_Stream *handle;    /* user value HANDLE */
+    mapped_stream core;     /* what the FILE works with */
 } mlua_stream;
 
 static void free_stream(mlua_resource *resource)
@@ -36,7 +38,7 @@ static int stream_gc(lua_State *L)
     mlua_stream *self = mlua_test(L, 1, MLUA_STREAM);
     if (self == NULL)
         return mlua_raise_type(L, 1, "mapped.Stream");
-    mlua_remove_resource(&self->resource);
+    mlua_remove_resource(&self->resource); /* nothing if it isn't in the list */
     free_stream(&self->resource);
     return 0;
 }
@@ -44,9 +46,10 @@ static int stream_gc(lua_State *L)
 const luaL_Reg mlua_stream_meta[] = {{"__gc", stream_gc}, {NULL, NULL}};
 
 /* Pushes a closed handle with a new Stream, for the view at argument 1, and
- * returns the Stream. Like mlua_push_handle it returns NULL and pushes nil, a
- * message and errno if there can't be a handle. */
-static mlua_stream *push_handle(lua_State *L)
+ * returns the Stream. Leaves the Stream below the handle. Like mlua_push_handle
+ * it returns NULL and pushes nil, a message and errno if there can't be a
+ * handle. */
+static mlua_stream *push_handle_with_stream(lua_State *L)
 {
     mlua_stream *stream = lua_newuserdatauv(L, sizeof *stream, HANDLE);
     const int stream_index = lua_gettop(L);
@@ -60,6 +63,7 @@ static mlua_stream *push_handle(lua_State *L)
     lua_setiuservalue(L, -2, 1);
     lua_pushvalue(L, -1);
     lua_setiuservalue(L, stream_index, HANDLE);
+    /* The metatable comes last: the finalizer needs a handle to close. */
     lua_pushvalue(L, lua_upvalueindex(MLUA_STREAM));
     lua_setmetatable(L, stream_index);
     return stream;
@@ -72,7 +76,7 @@ static int view_file(lua_State *L)
     bool is_writable = lua_isnoneornil(L, 2)
                            ? !mapped_slice_readonly(slice)
                            : mlua_check_access(L, 2) == MAPPED_MODE_READ_WRITE;
-    mlua_stream *stream = push_handle(L);
+    mlua_stream *stream = push_handle_with_stream(L);
     FILE *file = NULL;
     bool retried = false;
     mapped_status status;
@@ -80,10 +84,10 @@ static int view_file(lua_State *L)
     if (stream == NULL)
         return 3; /* nil, a message and errno */
     /* A finalizer may have closed the region meanwhile: check it anew. */
-    do
+    do {
         status = mapped_stream_open(mlua_check_view(L, 1), is_writable,
                                     &stream->core, &file, &error);
-    while (mlua_retry_after_gc(L, status, &error, &retried));
+    } while (mlua_retry_after_gc(L, status, &error, &retried));
     if (status != MAPPED_OK)
         return mlua_fail(L, &error);
     /* Nothing may allocate before the handle has the FILE. */
@@ -100,10 +104,8 @@ static mapped_status write_to(lua_State *L, size_t *written,
     int is_integer;
     lua_Integer descriptor = lua_tointegerx(L, 2, &is_integer);
     if (!is_integer) {
-        if (luaL_testudata(L, 2, LUA_FILEHANDLE) == NULL)
-            mlua_raise_type(L, 2, "file handle or descriptor");
-        return mapped_stream_write(slice, mlua_check_file(L, 2), written,
-                                   error);
+        FILE *file = mlua_check_file(L, 2, "file handle or descriptor");
+        return mapped_stream_write(slice, file, written, error);
     }
     luaL_argcheck(L, descriptor >= 0 && descriptor <= INT_MAX, 2,
                   "no descriptor");
@@ -111,8 +113,8 @@ static mapped_status write_to(lua_State *L, size_t *written,
         slice, mapped_system_descriptor((int)descriptor), written, error);
 }
 
-/* Returns how many bytes were written, in any case: after an error, behind its
- * nil, message and code. */
+/* Returns the number of bytes written; after an error, behind nil, message and
+ * code. */
 static int view_write_to(lua_State *L)
 {
     size_t written = 0;

@@ -64,7 +64,8 @@ static mapped_status open_stream(lua_State *L, mlua_windows *self,
                                  mapped_error *error)
 {
     intptr_t descriptor;
-    mapped_status status = mlua_flush_file(L, 1, "windows", &descriptor, error);
+    mapped_status status =
+        mlua_flush_to_descriptor(L, 1, "windows", &descriptor, error);
     if (status != MAPPED_OK)
         return status;
     return mapped_windows_open_descriptor(&self->core, descriptor, NULL, size,
@@ -100,7 +101,7 @@ int mlua_open_windows(lua_State *L)
     if (is_path)
         mlua_check_path(L, 1);
     else
-        mlua_check_file(L, 1);
+        mlua_check_file(L, 1, MLUA_FILE_TYPES);
     self = push_windows(L);
     do
         status = is_path ? open_path(L, self, size, overlap, &error)
