@@ -13,8 +13,12 @@
 #include "compat.h"
 
 /* Raises like luaL_typeerror. The name of the type is cut, because a script may
- * have chosen it. */
+ * have chosen it. If `expected` begins with "mapped." and argument 1 is no
+ * object, the message says that methods are called with ':'. */
 int mlua_raise_type(lua_State *L, int arg, const char *expected);
+
+/* The same without this hint, for a function that isn't a method. */
+int mlua_raise_type_plain(lua_State *L, int arg, const char *expected);
 
 /* Raises an error that says that the value at `arg` is no integer. */
 lua_Integer mlua_raise_integer(lua_State *L, int arg);
@@ -74,6 +78,12 @@ MAPPED__INLINE bool mlua_position(lua_Integer i, size_t count, size_t *offset)
 #define MLUA_REQUIRED 0
 size_t mlua_check_span(lua_State *L, int arg, lua_Integer fallback, size_t n,
                        size_t count);
+
+/* The same for one position, which must be given. */
+MAPPED__INLINE size_t mlua_check_position(lua_State *L, int arg, size_t count)
+{
+    return mlua_check_span(L, arg, MLUA_REQUIRED, 1, count);
+}
 
 /* Returns the length of the range of positions `from` to `to`, clamped as
  * string.sub does, and sets `*offset` to where it begins. */

@@ -162,7 +162,7 @@ int mlua_array_index(lua_State *L)
 static int array_newindex(lua_State *L)
 {
     mlua_array *self = check_array(L, 1);
-    size_t index = mlua_check_span(L, 2, MLUA_REQUIRED, 1, (size_t)self->count);
+    size_t index = mlua_check_position(L, 2, (size_t)self->count);
     size_t offset = index * (size_t)self->stride;
     const char *problem;
     mapped_value value;

@@ -29,15 +29,25 @@ static const char *push_type_name(lua_State *L, int arg)
                                        : luaL_typename(L, arg);
 }
 
+static int raise_type(lua_State *L, int arg, const char *expected,
+                      const char *hint)
+{
+    return luaL_argerror(L, arg,
+                         lua_pushfstring(L, "%s expected, got %s%s", expected,
+                                         push_type_name(L, arg), hint));
+}
+
 int mlua_raise_type(lua_State *L, int arg, const char *expected)
 {
     const bool lacks_object = arg == 1 && lua_type(L, 1) != LUA_TUSERDATA &&
                               strncmp(expected, "mapped.", 7) == 0;
-    return luaL_argerror(
-        L, arg,
-        lua_pushfstring(L, "%s expected, got %s%s", expected,
-                        push_type_name(L, arg),
-                        lacks_object ? ": methods are called with ':'" : ""));
+    return raise_type(L, arg, expected,
+                      lacks_object ? ": methods are called with ':'" : "");
+}
+
+int mlua_raise_type_plain(lua_State *L, int arg, const char *expected)
+{
+    return raise_type(L, arg, expected, "");
 }
 
 int mlua_raise_surplus(lua_State *L, int max_count)

@@ -1,6 +1,10 @@
 /* What Region and Slice have in common. Either of them is called a view: a
- * userdata that begins with a mapped_slice. Its bytes are mlua_view_bytes of
- * that; its owner is the Region that has their memory.
+ * userdata that begins with a mapped_slice. Its owner is the Region that has
+ * the memory of its bytes.
+ *
+ * A Region's slice has the offset MLUA_WHOLE and stands for all its bytes,
+ * however long it is now. So read bytes with mlua_view_bytes, never from the
+ * struct.
  *
  * First come the functions that return the bytes of an argument. They raise for
  * a value of another type, and for bytes that are closed:
@@ -33,9 +37,9 @@ mapped_slice mlua_check_view(lua_State *L, int arg)
 mapped_slice mlua_check_only_view(lua_State *L)
 {
     mlua_at_most(L, 1);
-    /* With the article, the message has no hint about calls of methods. */
+    /* A plain function: no hint that ':' was forgotten. */
     if (mlua_test_view(L, 1) == NULL)
-        mlua_raise_type(L, 1, "a " MLUA_VIEW_TYPES);
+        mlua_raise_type_plain(L, 1, "a " MLUA_VIEW_TYPES);
     return mlua_check_view(L, 1);
 }
 
@@ -91,7 +95,8 @@ void mlua_copy_to_string(lua_State *L, const char *operation, int arg)
     lua_replace(L, arg);
 }
 
-/* A Region is its own owner. */
+/* The argument is a view, or an Array, which begins with a slice, too, and
+ * keeps its owner as a Slice does. A Region is its own owner. */
 void mlua_push_owner(lua_State *L, int arg)
 {
     const mapped_slice *self = lua_touserdata(L, arg);
@@ -101,6 +106,7 @@ void mlua_push_owner(lua_State *L, int arg)
         lua_getiuservalue(L, arg, MLUA_USER_OWNER);
 }
 
+/* The new object, which gets the owner, is on top of the stack. */
 void mlua_set_owner(lua_State *L, int arg)
 {
     mlua_push_owner(L, arg);
@@ -108,9 +114,9 @@ void mlua_set_owner(lua_State *L, int arg)
 }
 
 /* view[i]: the byte or, where there is none, nil, as for a table. The metatable
- * of argument 1 is left on the stack: not to pop it saves a call. (Not inline,
- * because the look-up of a method, which every call begins with, is faster so.)
- */
+ * of argument 1 is left on the stack: not to pop it saves a call. This stays
+ * out of line: inlining it slows the look-up of methods, which every call
+ * needs. */
 MAPPED__NOINLINE static int push_byte(lua_State *L)
 {
     int is_integer;
@@ -124,7 +130,7 @@ MAPPED__NOINLINE static int push_byte(lua_State *L)
         return mlua_raise_type(L, 1, MLUA_VIEW_TYPES);
     slice = mlua_view_bytes(self);
     if (!is_integer || !mlua_position(i, slice.length, &offset)) {
-        check_open(L, slice);
+        check_open(L, slice); /* mapped_get_u8 checks this itself */
         lua_pushnil(L);
         return 1;
     }
@@ -142,16 +148,17 @@ int mlua_view_index(lua_State *L)
     return 1;
 }
 
+/* view[i] = byte */
 static int view_newindex(lua_State *L)
 {
     mapped_slice slice = mlua_check_open_self(L, 3);
     mapped_error error;
     size_t offset;
     uint8_t byte;
-    /* view["1"] would read a method, so it writes no byte. */
+    /* lua_tointeger would take "1" for 1, but view["1"] reads a method. */
     if (lua_type(L, 2) == LUA_TSTRING)
         mlua_raise_type(L, 2, "number");
-    offset = mlua_check_span(L, 2, MLUA_REQUIRED, 1, slice.length);
+    offset = mlua_check_position(L, 2, slice.length);
     byte = mlua_check_byte(L, 3);
     if (mapped_set_u8(slice, offset, byte, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
@@ -196,8 +203,7 @@ const luaL_Reg mlua_view_meta[] = {{"__newindex", view_newindex},
                                    {"__pairs", view_pairs},
                                    {NULL, NULL}};
 
-/* Pushes a new Slice or Array of the same bytes as those of argument 1, which
- * it can't write. */
+/* Pushes a read-only Slice or Array of argument 1's bytes. */
 static void push_readonly(lua_State *L)
 {
     const mlua_array *array = mlua_test(L, 1, MLUA_ARRAY);
