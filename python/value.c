@@ -70,7 +70,8 @@ static PyObject *make_any(const mapped_element *element, const unsigned char *p)
                         element->size);
 }
 
-/* Defines the Fill `name` with `make`, which makes one object. */
+/* Defines the Fill `name` with `make`, which makes one object. `size` is that
+ * of the element, which it may call `element`. */
 #define FILL(name, make, size)                                             \
     static int name(const mapped_element *element, const unsigned char *p, \
                     PyObject *list, Py_ssize_t at, Py_ssize_t end)         \
@@ -86,13 +87,15 @@ static PyObject *make_any(const mapped_element *element, const unsigned char *p)
 
 FILL(fill_any, make_any, element->size)
 
-/* The functions of one form: read_<form>, make_<form> and fill_<form>. `object`
- * makes a Python object of the `number` that the bits in this order are. */
-#define FORM(name, bits, order, number, object)                                \
+/* Defines make_<name>, fill_<name> and read_<name>. `object` is an expression:
+ * it makes the Python object of `raw`, the element's bits as an unsigned
+ * integer. */
+#define FORM(name, bits, object)                                               \
     static inline PyObject *make_##name(                                       \
         const mapped_element *Py_UNUSED(element), const unsigned char *p)      \
     {                                                                          \
-        return object(number(order(mapped_load_u##bits(p))));                  \
+        uint##bits##_t raw = mapped_load_u##bits(p);                           \
+        return object;                                                         \
     }                                                                          \
     FILL(fill_##name, make_##name, bits / 8)                                   \
     static PyObject *read_##name(Region *owner, const mapped_slice *slice,     \
@@ -105,38 +108,56 @@ FILL(fill_any, make_any, element->size)
         uint##bits##_t raw = mapped_load_u##bits(p);                           \
         if (!mapped_slice_try_leave(*slice))                                   \
             return read_any(owner, slice, element, offset);                    \
-        return object(number(order(raw)));                                     \
+        return object;                                                         \
     }
 
-#define SAME(raw) (raw)
-#define FORMS(name, bits, number, object)  \
-    FORM(name, bits, SAME, number, object) \
-    FORM(name##_swapped, bits, mapped_swap_u##bits, number, object)
-
-FORM(i8, 8, SAME, (int8_t), PyLong_FromLong)
-FORM(u8, 8, SAME, (uint8_t), PyLong_FromLong)
-FORMS(i16, 16, (int16_t), PyLong_FromLong)
-FORMS(u16, 16, (uint16_t), PyLong_FromLong)
-FORMS(i32, 32, (int32_t), PyLong_FromLong)
-FORMS(u32, 32, (uint32_t), PyLong_FromUnsignedLong)
-FORMS(i64, 64, (int64_t), INT_OF_I64)
-FORMS(u64, 64, (uint64_t), PyLong_FromUnsignedLongLong)
-FORMS(f32, 32, float_of, PyFloat_FromDouble)
-FORMS(f64, 64, double_of, PyFloat_FromDouble)
+FORM(i8, 8, PyLong_FromLong((int8_t)raw))
+FORM(u8, 8, PyLong_FromLong(raw))
+FORM(i16, 16, PyLong_FromLong((int16_t)raw))
+FORM(i16_swapped, 16, PyLong_FromLong((int16_t)mapped_swap_u16(raw)))
+FORM(u16, 16, PyLong_FromLong(raw))
+FORM(u16_swapped, 16, PyLong_FromLong(mapped_swap_u16(raw)))
+FORM(i32, 32, PyLong_FromLong((int32_t)raw))
+FORM(i32_swapped, 32, PyLong_FromLong((int32_t)mapped_swap_u32(raw)))
+FORM(u32, 32, PyLong_FromUnsignedLong(raw))
+FORM(u32_swapped, 32, PyLong_FromUnsignedLong(mapped_swap_u32(raw)))
+FORM(i64, 64, INT_OF_I64((int64_t)raw))
+FORM(i64_swapped, 64, INT_OF_I64((int64_t)mapped_swap_u64(raw)))
+FORM(u64, 64, PyLong_FromUnsignedLongLong(raw))
+FORM(u64_swapped, 64, PyLong_FromUnsignedLongLong(mapped_swap_u64(raw)))
+FORM(f32, 32, PyFloat_FromDouble(float_of(raw)))
+FORM(f32_swapped, 32, PyFloat_FromDouble(float_of(mapped_swap_u32(raw))))
+FORM(f64, 64, PyFloat_FromDouble(double_of(raw)))
+FORM(f64_swapped, 64, PyFloat_FromDouble(double_of(mapped_swap_u64(raw))))
 
 /* The tables, from the form of an element to one of these functions. */
-#define ROW(form, name) [MAPPED_FORM_##form] = (name)
-#define ROWS(form, name) \
-    ROW(form, name), [MAPPED_FORM_##form + MAPPED_FORM_SWAPPED] = name##_swapped
-#define TABLE(name)                                                           \
-    {                                                                         \
-        ROW(OTHER, name##_any), ROW(BOOL, name##_any), ROW(CHAR, name##_any), \
-            ROW(I8, name##_i8), ROW(U8, name##_u8), ROWS(I16, name##_i16),    \
-            ROWS(U16, name##_u16), ROWS(I32, name##_i32),                     \
-            ROWS(U32, name##_u32), ROWS(I64, name##_i64),                     \
-            ROWS(U64, name##_u64), ROWS(F32, name##_f32),                     \
-            ROWS(F64, name##_f64)                                             \
+#define SWAPPED(form) ((form) + MAPPED_FORM_SWAPPED)
+/* clang-format off */
+#define TABLE(name)                                               \
+    {                                                             \
+        [MAPPED_FORM_OTHER] = name##_any,                         \
+        [MAPPED_FORM_BOOL] = name##_any,                          \
+        [MAPPED_FORM_CHAR] = name##_any,                          \
+        [MAPPED_FORM_I8] = name##_i8,                             \
+        [MAPPED_FORM_U8] = name##_u8,                             \
+        [MAPPED_FORM_I16] = name##_i16,                           \
+        [SWAPPED(MAPPED_FORM_I16)] = name##_i16_swapped,          \
+        [MAPPED_FORM_U16] = name##_u16,                           \
+        [SWAPPED(MAPPED_FORM_U16)] = name##_u16_swapped,          \
+        [MAPPED_FORM_I32] = name##_i32,                           \
+        [SWAPPED(MAPPED_FORM_I32)] = name##_i32_swapped,          \
+        [MAPPED_FORM_U32] = name##_u32,                           \
+        [SWAPPED(MAPPED_FORM_U32)] = name##_u32_swapped,          \
+        [MAPPED_FORM_I64] = name##_i64,                           \
+        [SWAPPED(MAPPED_FORM_I64)] = name##_i64_swapped,          \
+        [MAPPED_FORM_U64] = name##_u64,                           \
+        [SWAPPED(MAPPED_FORM_U64)] = name##_u64_swapped,          \
+        [MAPPED_FORM_F32] = name##_f32,                           \
+        [SWAPPED(MAPPED_FORM_F32)] = name##_f32_swapped,          \
+        [MAPPED_FORM_F64] = name##_f64,                           \
+        [SWAPPED(MAPPED_FORM_F64)] = name##_f64_swapped,          \
     }
+/* clang-format on */
 
 Read *const value_read[MAPPED_FORMS] = TABLE(read);
 Make *const value_make[MAPPED_FORMS] = TABLE(make);
