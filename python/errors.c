@@ -422,7 +422,6 @@ void *raise_value(const mapped_element *element, PyObject *value)
 {
     const char *code = mapped_element_struct_code(element);
     char range[64];
-    PyErr_Clear(); /* An OverflowError, which may be set, says less. */
     PyObject *text = shown(value);
     if (text != NULL)
         PyErr_Format(PyExc_ValueError, "%U does not fit element '%s'%s", text,

@@ -1,6 +1,17 @@
-/* How values become Python objects and back: see value.h. From here to the
- * tables, elements are read; then objects are converted to elements, items are
- * made, and fields and records are stored. */
+/* How values in memory become Python objects and back.
+ *
+ * - An element is one number, bool or char; mapped_element is its type.
+ * - A form is how elements lie in memory: their kind, their size, and whether
+ *   their bytes must be swapped.
+ * - An item is an element, a text, a record, or several of one of these.
+ * - A field is an item of a record, at an offset and with a name.
+ *
+ * Elements come first. For each form there are three functions: read_<form>
+ * reads an element of a slice, with all checks; make_<form> makes an object of
+ * one in plain memory, and fill_<form> a list of many. read_any, make_any and
+ * fill_any are for forms that have none. Then objects are converted to
+ * elements, items are made, and fields and records are stored. value.h has the
+ * contracts. */
 #include "source.h"
 #include "value.h"
 
@@ -163,7 +174,8 @@ Read *const value_read[MAPPED_FORMS] = TABLE(read);
 Make *const value_make[MAPPED_FORMS] = TABLE(make);
 Fill *const value_fill[MAPPED_FORMS] = TABLE(fill);
 
-/* Of an address only the bits count, whatever its sign. */
+/* Of an address only the bits count, whatever its sign. VALUE_UNFIT replaces
+ * the OverflowError of an int that is too large for C. */
 static ValueStatus integer_from(const mapped_element *element, bool is_address,
                                 PyObject *object, mapped_value *value)
 {
@@ -178,7 +190,7 @@ static ValueStatus integer_from(const mapped_element *element, bool is_address,
         value->u = PyLong_AsUnsignedLongLong(number);
     bool fits = !PyErr_Occurred();
     Py_DECREF(number);
-    PyErr_Clear(); /* The caller's exception will say more. */
+    PyErr_Clear();
     return fits ? VALUE_CONVERTED : VALUE_UNFIT;
 }
 
@@ -220,6 +232,8 @@ static ValueStatus char_from(PyObject *object, mapped_value *value)
     return VALUE_CONVERTED;
 }
 
+/* `native` is the letter of a struct code if its limits are the C compiler's,
+ * else 0. */
 ValueStatus value_convert(const mapped_element *element, char native,
                           PyObject *object, mapped_value *value)
 {
@@ -238,16 +252,26 @@ ValueStatus value_convert(const mapped_element *element, char native,
     Py_UNREACHABLE();
 }
 
+/* Makes VALUE_UNFIT of an OverflowError, which an int too large for a float
+ * raises, or an object's own __index__ or __float__. (Only pack does without
+ * this, as struct has other rules.) */
+static ValueStatus unfit_if_overflow(ValueStatus status)
+{
+    if (status != VALUE_RAISED || !PyErr_ExceptionMatches(PyExc_OverflowError))
+        return status;
+    PyErr_Clear();
+    return VALUE_UNFIT;
+}
+
 int raise_conversion(const mapped_element *element, PyObject *object,
                      ValueStatus status)
 {
-    if (status != VALUE_RAISED || PyErr_ExceptionMatches(PyExc_OverflowError))
+    if (unfit_if_overflow(status) != VALUE_RAISED)
         raise_value(element, object);
     return -1;
 }
 
-/* Converts an object and stores it. An OverflowError, which may be set, counts
- * as VALUE_UNFIT. */
+/* Converts an object and stores it. Sets no OverflowError. */
 static ValueStatus convert_and_store(const mapped_element *element, char native,
                                      PyObject *object, unsigned char *to)
 {
@@ -256,9 +280,7 @@ static ValueStatus convert_and_store(const mapped_element *element, char native,
     if (status == VALUE_CONVERTED &&
         element->store(element, to, value) != MAPPED_OK)
         return VALUE_UNFIT;
-    if (status == VALUE_RAISED && PyErr_ExceptionMatches(PyExc_OverflowError))
-        return VALUE_UNFIT;
-    return status;
+    return unfit_if_overflow(status);
 }
 
 int element_store(const mapped_element *element, char native, PyObject *object,
@@ -269,6 +291,11 @@ int element_store(const mapped_element *element, char native, PyObject *object,
                ? 0
                : raise_conversion(element, object, status);
 }
+
+/* How a tuple is filled, here and below: it stays untracked until it is full,
+ * so that no code of others finds its empty places by the garbage collector;
+ * and put_item gives the tuple up on failure, and leaves NULL, which ends the
+ * loop and is returned. */
 
 /* Makes a tuple of the single items of an item that repeats. */
 static PyObject *make_tuple(const mapped_item *item, const unsigned char *p)
@@ -318,15 +345,13 @@ PyObject *item_make(const mapped_item *item, const unsigned char *p)
     }
 }
 
-/* Raises that the object doesn't fit the field, in place of any exception that
- * is set; returns -1. */
+/* Raises that the object doesn't fit the field; returns -1. */
 static int raise_field(const mapped_field *field, PyObject *object)
 {
     const mapped_element *element = field->item.element;
     const char *type = element != NULL ? element->name : "records";
     const char *repeated = field->item.count > 1 ? ", repeated" : "";
     char range[64] = "";
-    PyErr_Clear();
     PyObject *text = shown(object);
     if (text != NULL && element != NULL && field->item.kind != MAPPED_ITEM_TEXT)
         value_range(element, range, sizeof range);
@@ -399,6 +424,8 @@ int field_store(const State *state, const mapped_field *field, PyObject *object,
 PyObject *values_tuple(const char *what, PyObject *object)
 {
     PyObject *values = PySequence_Tuple(object);
+    /* Only for an object that can't be iterated at all: an iterator's own
+     * TypeError stays. */
     if (values == NULL && PyErr_ExceptionMatches(PyExc_TypeError) &&
         !PySequence_Check(object) &&
         PyType_GetSlot(Py_TYPE(object), Py_tp_iter) == NULL) {

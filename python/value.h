@@ -49,15 +49,15 @@ PyObject *value_object(const mapped_element *element, mapped_value value);
 
 /* What came of the conversion of an object to a value. */
 typedef enum ValueStatus {
-    VALUE_RAISED = -1, /* an exception is set */
+    VALUE_RAISED = -1, /* an exception is set, perhaps an OverflowError */
     VALUE_CONVERTED,
-    VALUE_UNFIT /* an integer is too large; no exception is set */
+    VALUE_UNFIT /* the object is out of range; no exception is set */
 } ValueStatus;
 
 /* Converts an object to a value of the element's kind. Whether it is in the
  * range of the element is checked by the code that stores it. `native` is the
- * letter of a code whose limits are the C compiler's, else 0: there an address
- * ('P') may be negative, and an 'f' out of range is an infinity. */
+ * letter of a struct code whose limits are the C compiler's, else 0: there an
+ * address ('P') may be negative, and an 'f' out of range is an infinity. */
 COLD ValueStatus value_convert(const mapped_element *element, char native,
                                PyObject *object, mapped_value *value);
 
