@@ -116,8 +116,8 @@ static PyObject *show_layout_text(const Layout *layout,
     return start;
 }
 
-static void raise_no_field(const Layout *layout, PyObject *name,
-                           PyObject *exception_type)
+void *raise_no_field(const Layout *layout, PyObject *name,
+                     PyObject *exception_type)
 {
     PyObject *start = shown(name);
     PyObject *text = start == NULL ? NULL : show_layout_text(layout, shown);
@@ -126,6 +126,7 @@ static void raise_no_field(const Layout *layout, PyObject *name,
                      text);
     Py_XDECREF(text);
     Py_XDECREF(start);
+    return NULL;
 }
 
 const mapped_field *layout_field(const Layout *layout, PyObject *name,

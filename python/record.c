@@ -1,11 +1,13 @@
-/* The type Record: one record in place, over bytes of a Region. A field is read
- * and written as an attribute, by its name in brackets, or by its index in
- * brackets; each finds the field (field_of_attribute, field_of_key) and then
- * calls get_field or set_field.
+/* The type Record: one record in place (an object that points to the bytes in a
+ * Region, not a copy). Its Layout has the fields: items at offsets, with names.
+ *
+ * A field is read and written as an attribute, by its name in brackets, or by
+ * its index in brackets; each finds the field (field_of_attribute,
+ * field_of_key) and then calls get_field or set_field.
  *
  * As a sequence a Record is the tuple of its values, and what tuples can do is
- * done by that tuple: values_of, whose records are in place, or copy_values,
- * which is read in one step and has tuples for them. */
+ * done by that tuple. A record inside of this one is, in values_of, a Record in
+ * place; in copy_values, which reads everything in one step, a tuple. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,7 +47,8 @@ static unsigned char *field_room(const mapped_field *field,
 /* Makes an object of a copy of the field. */
 static PyObject *copy_field(const Record *record, const mapped_field *field)
 {
-    unsigned char on_stack[STACK_BYTES], *room = field_room(field, on_stack);
+    unsigned char on_stack[STACK_BYTES];
+    unsigned char *room = field_room(field, on_stack);
     PyObject *result = NULL;
     mapped_error error;
     if (room == NULL)
@@ -103,7 +106,8 @@ static PyObject *get_field(PyObject *self, const mapped_field *field)
 int field_write(Region *owner, mapped_slice slice, const mapped_field *field,
                 PyObject *value)
 {
-    unsigned char on_stack[STACK_BYTES], *room = field_room(field, on_stack);
+    unsigned char on_stack[STACK_BYTES];
+    unsigned char *room = field_room(field, on_stack);
     mapped_error error;
     if (room == NULL)
         return -1;
@@ -117,12 +121,9 @@ int field_write(Region *owner, mapped_slice slice, const mapped_field *field,
     return status;
 }
 
-/* Returns 0, or -1 with an exception, which is set already if `field` is NULL.
- */
+/* Python deletes by a `value` of NULL. Returns 0, or -1 with an exception. */
 static int set_field(PyObject *self, const mapped_field *field, PyObject *value)
 {
-    if (field == NULL)
-        return -1;
     if (value == NULL)
         return raised_as_int(
             PyErr_Format(PyExc_TypeError, "fields can't be deleted"));
@@ -155,8 +156,8 @@ static int field_of_attribute(PyObject *self, PyObject *name,
     return 0;
 }
 
-/* Python's own error for a name that no attribute has would show all of it. So
- * a name that is longer than all of Python's own gets an error of ours. */
+/* CPython's AttributeError repeats the whole name, however long. None of its
+ * own names has over 64 characters, so longer ones get our error. */
 static bool is_too_long(PyObject *name)
 {
     return PyUnicode_Check(name) && PyUnicode_GetLength(name) > 64;
@@ -168,12 +169,14 @@ static void *raise_no_attribute(PyObject *name)
                        "'mapped.Record' object", name);
 }
 
-/* A positional pattern of `match` asks for the attributes that __match_args__
- * names. These are "[0]", "[1]" and so on: the fields by position. A pattern
- * can have so many. */
+/* All Records share one type whatever their layout, so __match_args__, which
+ * lists the attributes that a positional pattern of `match` asks for, can't
+ * name fields. It names positions, "[0]", "[1]" and so on, which are
+ * attributes, too. A pattern can have at most this many. */
 #define MAX_PATTERNS 256
 
-/* The type is immutable, but its dict is filled before anybody has seen it. */
+/* The type is immutable: its own setattr refuses. The generic one writes to its
+ * dict. That is safe, as nobody has cached anything of the new type yet. */
 int record_add_patterns(PyTypeObject *type)
 {
     PyObject *names = PyTuple_New(MAX_PATTERNS);
@@ -224,10 +227,10 @@ static PyObject *record_getattr(PyObject *self, PyObject *name)
         return attribute;
     PyErr_Clear();
     field = field_of_pattern(self, name);
-    if (field == NULL) /* This raises, since there is no field of the name. */
-        field =
-            layout_field(record_of(self)->layout, name, PyExc_AttributeError);
-    return field == NULL ? NULL : get_field(self, field);
+    if (field == NULL)
+        return raise_no_field(record_of(self)->layout, name,
+                              PyExc_AttributeError);
+    return get_field(self, field);
 }
 
 static int record_setattr(PyObject *self, PyObject *name, PyObject *value)
@@ -247,7 +250,7 @@ static int record_setattr(PyObject *self, PyObject *name, PyObject *value)
     if (is_special || !PyUnicode_Check(name))
         return PyObject_GenericSetAttr(self, name, value);
     return raised_as_int(
-        layout_field(record_of(self)->layout, name, PyExc_AttributeError));
+        raise_no_field(record_of(self)->layout, name, PyExc_AttributeError));
 }
 
 /* Returns the field at an index that doesn't count from the end; or NULL with
@@ -308,7 +311,8 @@ static PyObject *record_subscript(PyObject *self, PyObject *key)
 
 static int record_assign(PyObject *self, PyObject *key, PyObject *value)
 {
-    return set_field(self, field_of_key(self, key), value);
+    const mapped_field *field = field_of_key(self, key);
+    return field == NULL ? -1 : set_field(self, field, value);
 }
 
 static Py_ssize_t record_length(PyObject *self)

@@ -47,6 +47,11 @@ PyObject *layout_text(const Layout *layout);
 const mapped_field *layout_field(const Layout *layout, PyObject *name,
                                  PyObject *exception_type);
 
+/* layout.c: raises an exception of that type, because no field has the name;
+ * returns NULL. */
+void *raise_no_field(const Layout *layout, PyObject *name,
+                     PyObject *exception_type);
+
 /* layout.c: returns a tuple of what `make` makes of each field. */
 PyObject *tuple_of_fields(const mapped_fields *fields,
                           PyObject *(*make)(const mapped_field *field));
