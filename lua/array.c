@@ -14,7 +14,7 @@ mlua_array *mlua_test_array(lua_State *L, int arg)
     mlua_array *self = mlua_push_metatable(L, arg);
     if (self == NULL)
         return NULL;
-    if (!mlua_is_either(L, MLUA_ARRAY, MLUA_RECORDS))
+    if (!mlua_top_is_either(L, MLUA_ARRAY, MLUA_RECORDS))
         self = NULL;
     lua_pop(L, 1);
     return self;
@@ -86,7 +86,7 @@ int mlua_push_cast(lua_State *L, const char *operation, mapped_slice slice,
 
 static int view_cast(lua_State *L)
 {
-    mapped_slice slice = mlua_check_open_self(L, 2);
+    mapped_slice slice = mlua_open_self_at_most(L, 2);
     const mapped_item item = mapped_item_of(mlua_check_element(L, 2));
     return mlua_push_cast(L, "cast", slice, &item);
 }
@@ -151,7 +151,7 @@ int mlua_array_index(lua_State *L)
     }
     self = mlua_push_metatable(L, 1);
     if (MAPPED__UNLIKELY(self == NULL ||
-                         !mlua_is_either(L, MLUA_ARRAY, MLUA_RECORDS)))
+                         !mlua_top_is_either(L, MLUA_ARRAY, MLUA_RECORDS)))
         return mlua_raise_type(L, 1, EITHER_TYPE);
     if (MAPPED__UNLIKELY(!mlua_position(i, (size_t)self->count, &index)))
         return push_absent_item(L, self);

@@ -10,7 +10,7 @@ static const mapped_atomic *check_atomic(lua_State *L)
 
 static int view_atomic(lua_State *L)
 {
-    mapped_slice slice = mlua_check_open_self(L, 3);
+    mapped_slice slice = mlua_open_self_at_most(L, 3);
     const mapped_element *element = mlua_check_element(L, 2);
     size_t offset = mlua_check_span(L, 3, 1, element->size, slice.length);
     mapped_atomic *self, atomic;

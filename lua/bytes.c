@@ -10,7 +10,7 @@
 /* byte(from, to) */
 static int bytes_byte(lua_State *L)
 {
-    mapped_slice slice = mlua_check_open_self(L, 3);
+    mapped_slice slice = mlua_open_self_at_most(L, 3);
     lua_Integer from = mlua_opt_integer(L, 2, 1);
     lua_Integer to = mlua_opt_integer(L, 3, from);
     mapped_error error;
@@ -34,7 +34,8 @@ static int bytes_tostring(lua_State *L)
     mapped_error error;
     luaL_Buffer buffer;
     size_t offset;
-    size_t n = mlua_opt_range(L, 2, mlua_check_open_self(L, 3).length, &offset);
+    size_t n =
+        mlua_opt_range(L, 2, mlua_open_self_at_most(L, 3).length, &offset);
     char *copy = luaL_buffinitsize(L, &buffer, n);
     if (mapped_read(mlua_check_view(L, 1), offset, copy, n, &error) !=
         MAPPED_OK)
@@ -61,7 +62,7 @@ static int store(lua_State *L, const char *operation, int position_arg,
 /* write(position, data) */
 static int bytes_write(lua_State *L)
 {
-    mlua_check_open_self(L, 3);
+    mlua_open_self_at_most(L, 3);
     mlua_check_integer(L, 2);
     return store(L, "write", 2, 3);
 }
@@ -69,14 +70,14 @@ static int bytes_write(lua_State *L)
 /* copy_from(data, position) */
 static int bytes_copy_from(lua_State *L)
 {
-    mlua_check_open_self(L, 3);
+    mlua_open_self_at_most(L, 3);
     return store(L, "copy_from", 3, 2);
 }
 
 /* copy_to(target, position) */
 static int bytes_copy_to(lua_State *L)
 {
-    mapped_slice from = mlua_check_open_self(L, 3);
+    mapped_slice from = mlua_open_self_at_most(L, 3);
     mapped_slice to = mlua_check_bytes(L, 2);
     const mlua_array *array = mlua_test(L, 2, MLUA_ARRAY);
     size_t offset = mlua_check_span(L, 3, 1, from.length, to.length);
@@ -92,7 +93,7 @@ static int bytes_copy_to(lua_State *L)
 static int bytes_fill(lua_State *L)
 {
     mapped_error error;
-    mapped_slice slice = mlua_check_open_self(L, 4);
+    mapped_slice slice = mlua_open_self_at_most(L, 4);
     uint8_t byte = mlua_check_byte(L, 2);
     size_t offset;
     size_t n = mlua_opt_range(L, 3, slice.length, &offset);
@@ -106,7 +107,7 @@ static int bytes_fill(lua_State *L)
 /* move(to, from, length) */
 static int bytes_move(lua_State *L)
 {
-    mapped_slice slice = mlua_check_open_self(L, 4);
+    mapped_slice slice = mlua_open_self_at_most(L, 4);
     size_t n = mlua_check_length(L, 4);
     size_t to = mlua_check_span(L, 2, MLUA_REQUIRED, n, slice.length);
     size_t from = mlua_check_span(L, 3, MLUA_REQUIRED, n, slice.length);
@@ -132,7 +133,7 @@ static int bytes_equals(lua_State *L)
     mapped_slice slice;
     mapped_error error;
     int order = 1; /* of different lengths: not equal */
-    mlua_check_open_self(L, 2);
+    mlua_open_self_at_most(L, 2);
     data = mlua_check_data(L, "equals", 2);
     slice = mlua_check_view(L, 1);
     if (slice.length == data.length &&

@@ -71,7 +71,7 @@ static int view_ffi(lua_State *L)
     mapped_slice slice;
     mapped_error error;
     mlua_at_most(L, 2);
-    slice = mlua_check_open_self(L, 2);
+    slice = mlua_open_self_at_most(L, 2);
     if (!has_ffi(L))
         return luaL_error(L, "ffi is for LuaJIT alone; cast and records are "
                              "for every Lua");

@@ -174,7 +174,7 @@ static size_t push_plain_values(lua_State *L, const mapped_fields *fields,
  * succeeds; everything else is left to unpack_any. */
 static int format_unpack(lua_State *L)
 {
-    const mapped_slice *self = mlua_check_full_self(L, 3);
+    const mapped_slice *self = mlua_full_self_at_most(L, 3);
     mapped_slice slice = mlua_view_bytes(self);
     size_t offset = check_start(L, 3, slice);
     const mlua_compiled *found = mlua_find_compiled(

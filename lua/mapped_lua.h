@@ -195,13 +195,13 @@ MAPPED__INLINE bool mlua_is_metatable(lua_State *L, const void *metatable,
 }
 
 /* Is the metatable on top of the stack that of this type? */
-MAPPED__INLINE bool mlua_is_type(lua_State *L, int type)
+MAPPED__INLINE bool mlua_top_is_type(lua_State *L, int type)
 {
     return mlua_is_metatable(L, lua_topointer(L, -1), type);
 }
 
 /* Is the metatable on top of the stack that of one of these two types? */
-MAPPED__INLINE bool mlua_is_either(lua_State *L, int type, int other)
+MAPPED__INLINE bool mlua_top_is_either(lua_State *L, int type, int other)
 {
     const void *metatable = lua_topointer(L, -1);
     return metatable == MAPPED__LOAD(&mlua_first_metatables[type]) ||
@@ -210,9 +210,9 @@ MAPPED__INLINE bool mlua_is_either(lua_State *L, int type, int other)
 }
 
 /* Is the metatable on top of the stack that of a Region or a Slice? */
-MAPPED__INLINE bool mlua_is_view(lua_State *L)
+MAPPED__INLINE bool mlua_top_is_view(lua_State *L)
 {
-    return mlua_is_either(L, MLUA_REGION, MLUA_SLICE);
+    return mlua_top_is_either(L, MLUA_REGION, MLUA_SLICE);
 }
 
 /* Returns the userdata at `arg` if it is of that type, else NULL. */
@@ -221,7 +221,7 @@ MAPPED__INLINE void *mlua_test(lua_State *L, int arg, int type)
     void *self = mlua_push_metatable(L, arg);
     if (self == NULL)
         return NULL;
-    if (!mlua_is_type(L, type))
+    if (!mlua_top_is_type(L, type))
         self = NULL;
     lua_pop(L, 1);
     return self;
@@ -247,7 +247,7 @@ MAPPED__INLINE const mapped_slice *mlua_test_view(lua_State *L, int arg)
     const mapped_slice *self = mlua_push_metatable(L, arg);
     if (self == NULL)
         return NULL;
-    if (!mlua_is_view(L))
+    if (!mlua_top_is_view(L))
         self = NULL;
     lua_pop(L, 1);
     return self;
@@ -280,25 +280,26 @@ MAPPED__INLINE void mlua_at_most(lua_State *L, int max_count)
  * closed. If all arguments are given, its metatable stays on the stack above
  * them: not to pop it saves a call. (With fewer arguments it would take the
  * place of one.) */
-MAPPED__INLINE const mapped_slice *mlua_check_self(lua_State *L, int max_count)
+MAPPED__INLINE const mapped_slice *mlua_self_at_most(lua_State *L,
+                                                     int max_count)
 {
     int top = lua_gettop(L);
     const mapped_slice *self;
     if (MAPPED__UNLIKELY(top > max_count))
         mlua_raise_surplus(L, max_count);
     self = mlua_push_metatable(L, 1);
-    if (MAPPED__UNLIKELY(self == NULL || !mlua_is_view(L)))
+    if (MAPPED__UNLIKELY(self == NULL || !mlua_top_is_view(L)))
         mlua_raise_type(L, 1, MLUA_VIEW_TYPES);
     if (top < max_count)
         lua_pop(L, 1);
     return self;
 }
 
-/* Like mlua_check_self, but returns the bytes of the view, and raises if they
+/* Like mlua_self_at_most, but returns the bytes of the view, and raises if they
  * are closed. */
-MAPPED__INLINE mapped_slice mlua_check_open_self(lua_State *L, int max_count)
+MAPPED__INLINE mapped_slice mlua_open_self_at_most(lua_State *L, int max_count)
 {
-    mapped_slice slice = mlua_view_bytes(mlua_check_self(L, max_count));
+    mapped_slice slice = mlua_view_bytes(mlua_self_at_most(L, max_count));
     if (MAPPED__UNLIKELY(mapped_region_closed(slice.region)))
         mlua_raise_closed(L);
     return slice;

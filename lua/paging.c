@@ -197,7 +197,7 @@ static int paging_flush(lua_State *L)
     mapped_error error;
     mapped_status status;
     bool retried = false;
-    slice = mlua_check_open_self(L, 2);
+    slice = mlua_open_self_at_most(L, 2);
     /* The core's flush refuses regions opened for reading, but not slices. */
     if (slice.readonly != 0 &&
         mapped_slice_check_writable(slice, &error) != MAPPED_OK)

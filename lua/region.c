@@ -201,7 +201,7 @@ static mapped_status export_slice(mlua_region *self, mapped_slice slice,
 
 static int view_topointer(lua_State *L)
 {
-    mapped_slice slice = mlua_check_open_self(L, 1);
+    mapped_slice slice = mlua_open_self_at_most(L, 1);
     mapped_error error;
     void *address;
     mlua_push_owner(L, 1);

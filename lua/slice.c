@@ -38,7 +38,7 @@ static int push_subslice(lua_State *L, const char *operation,
 /* sub(from, to) clamps positions as string.sub does. */
 static int view_sub(lua_State *L)
 {
-    mapped_slice slice = mlua_view_bytes(mlua_check_self(L, 3));
+    mapped_slice slice = mlua_view_bytes(mlua_self_at_most(L, 3));
     lua_Integer from = mlua_check_integer(L, 2);
     lua_Integer to = mlua_opt_integer(L, 3, -1);
     size_t offset;
@@ -49,7 +49,7 @@ static int view_sub(lua_State *L)
 /* slice(position, length) raises unless all of the bytes are there. */
 static int view_slice(lua_State *L)
 {
-    mapped_slice slice = mlua_check_open_self(L, 3);
+    mapped_slice slice = mlua_open_self_at_most(L, 3);
     size_t n = mlua_check_length(L, 3);
     size_t offset = mlua_check_span(L, 2, MLUA_REQUIRED, n, slice.length);
     return push_subslice(L, "slice", slice, offset, n);

@@ -72,7 +72,7 @@ static mlua_stream *push_handle_with_stream(lua_State *L)
 /* file(mode): without a mode, the handle is writable if the bytes are. */
 static int view_file(lua_State *L)
 {
-    mapped_slice slice = mlua_check_open_self(L, 2);
+    mapped_slice slice = mlua_open_self_at_most(L, 2);
     bool is_writable = lua_isnoneornil(L, 2)
                            ? !mapped_slice_readonly(slice)
                            : mlua_check_access(L, 2) == MAPPED_MODE_READ_WRITE;
@@ -100,7 +100,7 @@ static int view_file(lua_State *L)
 static mapped_status write_to(lua_State *L, size_t *written,
                               mapped_error *error)
 {
-    mapped_slice slice = mlua_check_open_self(L, 2);
+    mapped_slice slice = mlua_open_self_at_most(L, 2);
     int is_integer;
     lua_Integer descriptor = lua_tointegerx(L, 2, &is_integer);
     if (!is_integer) {

@@ -16,7 +16,7 @@ static int find_type(lua_State *L, int arg)
     int type;
     if (mlua_push_metatable(L, arg) == NULL)
         return 0;
-    for (type = MLUA_RING; type > 0 && !mlua_is_type(L, type); type--)
+    for (type = MLUA_RING; type > 0 && !mlua_top_is_type(L, type); type--)
         continue;
     lua_pop(L, 1);
     return type;

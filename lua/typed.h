@@ -65,17 +65,17 @@ int mlua_push_subarray(lua_State *L, const char *operation,
 int mlua_push_cast(lua_State *L, const char *operation, mapped_slice slice,
                    const mapped_item *item);
 
-/* view.c: the rest of mlua_check_full_self. If `self` isn't NULL, its
+/* view.c: the rest of mlua_full_self_at_most. If `self` isn't NULL, its
  * metatable has been pushed. */
-const mapped_slice *mlua_check_full_self_slow(lua_State *L,
-                                              const mapped_slice *self,
-                                              int max_count);
+const mapped_slice *mlua_full_self_at_most_slow(lua_State *L,
+                                                const mapped_slice *self,
+                                                int max_count);
 
-/* Like mlua_check_self, which leaves a metatable on the stack, too, and quicker
- * where all arguments are given. The metatable is looked at on top, where it
- * has just been pushed: at any other index it may be an argument. */
-MAPPED__INLINE const mapped_slice *mlua_check_full_self(lua_State *L,
-                                                        int max_count)
+/* Like mlua_self_at_most, which leaves a metatable on the stack, too, and
+ * quicker where all arguments are given. The metatable is looked at on top,
+ * where it has just been pushed: at any other index it may be an argument. */
+MAPPED__INLINE const mapped_slice *mlua_full_self_at_most(lua_State *L,
+                                                          int max_count)
 {
     const mapped_slice *self = mlua_push_metatable(L, 1);
     const void *found = lua_topointer(L, -1);
@@ -84,7 +84,7 @@ MAPPED__INLINE const mapped_slice *mlua_check_full_self(lua_State *L,
             (found == MAPPED__LOAD(&mlua_first_metatables[MLUA_REGION]) ||
              found == MAPPED__LOAD(&mlua_first_metatables[MLUA_SLICE]))))
         return self;
-    return mlua_check_full_self_slow(L, self, max_count);
+    return mlua_full_self_at_most_slow(L, self, max_count);
 }
 
 /* Pops the metatable that these checks may have left above the arguments. */

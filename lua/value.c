@@ -495,7 +495,7 @@ static int get_slow(lua_State *L)
     const mapped_element *element;
     size_t offset;
     mlua_pop_metatable(L, 3);
-    slice = mlua_check_open_self(L, 3);
+    slice = mlua_open_self_at_most(L, 3);
     element = mlua_check_element(L, 2);
     offset = mlua_check_span(L, 3, 1, element->size, slice.length);
     mlua_push_element_in_slow(L, slice, offset, element);
@@ -508,7 +508,7 @@ static int typed_get(lua_State *L)
 {
     /* If all three arguments are given, the metatable of the first now lies at
      * index 4, below what is pushed. */
-    const mapped_slice *self = mlua_check_full_self(L, 3);
+    const mapped_slice *self = mlua_full_self_at_most(L, 3);
     const char *text = lua_tolstring(L, 2, NULL); /* NULL is never found */
     int is_integer;
     lua_Integer i = lua_tointegerx(L, 3, &is_integer);
@@ -535,7 +535,7 @@ static int typed_get(lua_State *L)
 
 static int typed_set(lua_State *L)
 {
-    mapped_slice slice = mlua_check_open_self(L, 4);
+    mapped_slice slice = mlua_open_self_at_most(L, 4);
     const mapped_element *element = mlua_check_element(L, 2);
     size_t offset =
         mlua_check_span(L, 3, MLUA_REQUIRED, element->size, slice.length);

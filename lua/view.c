@@ -14,9 +14,9 @@
  * - mlua_check_data    a view, an Array, a string, or an object of another
  *                      library that lends its memory.
  *
- * (Methods of views call mlua_check_self or mlua_check_open_self, which are
- * inline.) Then come the owner, the metamethods of views, and the methods that
- * Array has too. */
+ * Methods of views call mlua_self_at_most(L, n) or mlua_open_self_at_most(L,
+ * n), which are inline and raise for more than n arguments. Then come the
+ * owner, the metamethods of views, and the methods that Array has too. */
 #include "typed.h"
 
 static mapped_slice check_open(lua_State *L, mapped_slice slice)
@@ -68,10 +68,11 @@ mlua_data mlua_check_data(lua_State *L, const char *operation, int arg)
     return data;
 }
 
-const mapped_slice *
-mlua_check_full_self_slow(lua_State *L, const mapped_slice *self, int max_count)
+const mapped_slice *mlua_full_self_at_most_slow(lua_State *L,
+                                                const mapped_slice *self,
+                                                int max_count)
 {
-    if (self == NULL || !mlua_is_view(L))
+    if (self == NULL || !mlua_top_is_view(L))
         mlua_raise_type(L, 1, MLUA_VIEW_TYPES);
     lua_pop(L, 1);
     mlua_at_most(L, max_count);
@@ -126,7 +127,7 @@ MAPPED__NOINLINE static int push_byte(lua_State *L)
     mapped_error error;
     size_t offset;
     uint8_t byte;
-    if (self == NULL || !mlua_is_view(L))
+    if (self == NULL || !mlua_top_is_view(L))
         return mlua_raise_type(L, 1, MLUA_VIEW_TYPES);
     slice = mlua_view_bytes(self);
     if (!is_integer || !mlua_position(i, slice.length, &offset)) {
@@ -151,7 +152,7 @@ int mlua_view_index(lua_State *L)
 /* view[i] = byte */
 static int view_newindex(lua_State *L)
 {
-    mapped_slice slice = mlua_check_open_self(L, 3);
+    mapped_slice slice = mlua_open_self_at_most(L, 3);
     mapped_error error;
     size_t offset;
     uint8_t byte;
@@ -168,7 +169,7 @@ static int view_newindex(lua_State *L)
 static int view_len(lua_State *L)
 {
     /* Lua passes the object as argument 2, too. */
-    lua_pushinteger(L, (lua_Integer)mlua_check_open_self(L, 2).length);
+    lua_pushinteger(L, (lua_Integer)mlua_open_self_at_most(L, 2).length);
     return 1;
 }
 
