@@ -262,6 +262,8 @@ NO_ROOM = """
         resource.setrlimit(resource.RLIMIT_DATA, (room, -1))
         exec(sys.argv[3])
         print(b.get("<I", whole - 4))
+        # Closing what had a buffer out turns its pages into private ones.
+        resource.setrlimit(resource.RLIMIT_DATA, (-1, -1))
 """
 
 
