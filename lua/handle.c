@@ -1,5 +1,6 @@
 /* File handles of the io library, in all versions of Lua: those that are
- * arguments, and new ones for the method file.
+ * arguments, whose FILE or descriptor is used, and new ones for the method
+ * file.
  *
  * A handle is a userdata that begins with a luaL_Stream: `f` is its FILE, and
  * from Lua 5.2 on `closef` is the function that closes it, or NULL once it is
@@ -16,7 +17,7 @@ static bool is_closed(const luaL_Stream *handle)
     if (handle->closef == NULL)
         return true;
 #endif
-    return handle->f == NULL; /* in Lua 5.2 and later: was never opened */
+    return handle->f == NULL; /* from 5.2 on: it never got a FILE */
 }
 
 FILE *mlua_check_file(lua_State *L, int arg, const char *expected)
@@ -82,9 +83,11 @@ typedef struct luajit_handle {
     uint32_t kind; /* 0: fopen's; 1: popen's; 2: a standard file */
 } luajit_handle;
 
-/* LuaJIT accepts only handles that its own io.open has made. So this opens
- * /dev/null with it, closes the file, and reuses the handle. What else this
- * pushes stays below the handle. */
+/* LuaJIT's methods of files check the type that LuaJIT notes in a userdata, and
+ * only its own io library notes the one of a file. So this opens /dev/null with
+ * io.open and reuses the handle. The file is closed first: it would be lost
+ * when the handle gets the FILE of ours. What else this pushes stays below the
+ * handle. */
 static luaL_Stream *push_luajit_handle(lua_State *L)
 {
     luajit_handle *handle;
@@ -103,7 +106,8 @@ static luaL_Stream *push_luajit_handle(lua_State *L)
         luaL_error(L, "no handles: io.open is not LuaJIT's own");
     fclose(handle->base.f);
     handle->base.f = NULL;
-    lua_createtable(L, 1, 0); /* for the user value */
+    /* This is where compat.c keeps the user value (see below). */
+    lua_createtable(L, 1, 0);
     lua_setfenv(L, -2);
     return &handle->base;
 }

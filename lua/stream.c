@@ -8,23 +8,25 @@
  * Stream as its only user value; the Stream keeps the Region, as
  * MLUA_USER_OWNER, and the handle. So all become garbage together.
  *
- * The handle's finalizer is the io library's, and a script can take it away. So
- * the Stream's finalizer closes the FILE, too. Whichever of the two runs first
- * does it, and marks the handle as closed. What is made too late to be
- * finalized, while its Lua state closes, is freed by a list: each Stream is in
- * the list of resources (resources.c) from when it has a FILE. */
+ * The FILE is closed by whichever comes first: a script, the io library's
+ * finalizer of the handle (which a script can remove), the Stream's finalizer,
+ * or, for objects that are made too late to be finalized while the state
+ * closes, the list of resources (resources.c). Each marks the handle closed, so
+ * the others do nothing. */
 #include <limits.h>
 
 #include "mapped_lua.h"
 
-/* The user value of a Stream after MLUA_USER_OWNER. */
+/* The last user value of a Stream, after MLUA_USER_OWNER; and the only one of a
+ * handle. */
 enum {
-    HANDLE = MLUA_USER_OWNER + 1
+    HANDLE_OF_STREAM = MLUA_USER_OWNER + 1,
+    STREAM_OF_HANDLE = 1
 };
 
 typedef struct mlua_stream {
     mlua_resource resource; /* first: a pointer to it is one to the Stream */
-    luaL_Stream *handle;    /* user value HANDLE */
+    luaL_Stream *handle;    /* user value HANDLE_OF_STREAM */
     mapped_stream core;     /* what the FILE works with */
 } mlua_stream;
 
@@ -51,18 +53,18 @@ const luaL_Reg mlua_stream_meta[] = {{"__gc", stream_gc}, {NULL, NULL}};
  * handle. */
 static mlua_stream *push_handle_with_stream(lua_State *L)
 {
-    mlua_stream *stream = lua_newuserdatauv(L, sizeof *stream, HANDLE);
+    mlua_stream *stream =
+        lua_newuserdatauv(L, sizeof *stream, HANDLE_OF_STREAM);
     const int stream_index = lua_gettop(L);
     *stream = (mlua_stream){.handle = NULL};
-    mlua_push_owner(L, 1);
-    lua_setiuservalue(L, stream_index, MLUA_USER_OWNER);
+    mlua_set_owner(L, 1);
     stream->handle = mlua_push_handle(L);
     if (stream->handle == NULL)
         return NULL;
     lua_pushvalue(L, stream_index);
-    lua_setiuservalue(L, -2, 1);
+    lua_setiuservalue(L, -2, STREAM_OF_HANDLE);
     lua_pushvalue(L, -1);
-    lua_setiuservalue(L, stream_index, HANDLE);
+    lua_setiuservalue(L, stream_index, HANDLE_OF_STREAM);
     /* The metatable comes last: the finalizer needs a handle to close. */
     lua_pushvalue(L, lua_upvalueindex(MLUA_STREAM));
     lua_setmetatable(L, stream_index);
@@ -83,7 +85,8 @@ static int view_file(lua_State *L)
     mapped_error error;
     if (stream == NULL)
         return 3; /* nil, a message and errno */
-    /* A finalizer may have closed the region meanwhile: check it anew. */
+    /* At most twice: the second time after a collection. That, like what came
+     * before, may have closed the region, so the view is checked each time. */
     do {
         status = mapped_stream_open(mlua_check_view(L, 1), is_writable,
                                     &stream->core, &file, &error);
@@ -96,7 +99,8 @@ static int view_file(lua_State *L)
     return 1;
 }
 
-/* Writes the bytes of argument 1 to the handle or descriptor at argument 2. */
+/* Writes the bytes of argument 1 to the handle or descriptor at argument 2.
+ * Returns the status of the write, and raises for wrong arguments. */
 static mapped_status write_to(lua_State *L, size_t *written,
                               mapped_error *error)
 {
@@ -113,8 +117,8 @@ static mapped_status write_to(lua_State *L, size_t *written,
         slice, mapped_system_descriptor((int)descriptor), written, error);
 }
 
-/* Returns the number of bytes written; after an error, behind nil, message and
- * code. */
+/* Returns the number of bytes written; after an error, that is the fourth
+ * result after nil, message and code. */
 static int view_write_to(lua_State *L)
 {
     size_t written = 0;
