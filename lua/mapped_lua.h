@@ -312,7 +312,7 @@ mapped_slice mlua_check_view(lua_State *L, int arg);
 
 /* The same for a function that isn't a method, and whose only argument is the
  * view. */
-mapped_slice mlua_check_only_view(lua_State *L);
+mapped_slice mlua_check_sole_view(lua_State *L);
 
 /* Like mlua_check_view, but also takes an Array, which stands for all bytes
  * from its first element to its last, whatever lies between. */

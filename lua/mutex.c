@@ -20,7 +20,7 @@ int mlua_mutex_new(lua_State *L)
     mlua_mutex *self;
     mapped_mutex mutex;
     mapped_error error;
-    slice = mlua_check_only_view(L);
+    slice = mlua_check_sole_view(L);
     if (mapped_mutex_at(slice, &mutex, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
     self = mlua_push_object(L, MLUA_MUTEX, sizeof *self, MLUA_USER_OWNER);

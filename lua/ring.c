@@ -60,7 +60,7 @@ int mlua_ring_new(lua_State *L)
     mlua_ring *self;
     mapped_ring ring;
     mapped_error error;
-    slice = mlua_check_only_view(L);
+    slice = mlua_check_sole_view(L);
     if (mapped_ring_at(slice, &ring, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
     self = mlua_push_object(L, MLUA_RING, sizeof *self, MLUA_USER_OWNER);

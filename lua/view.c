@@ -9,10 +9,14 @@
  * First come the functions that return the bytes of an argument. They raise for
  * a value of another type, and for bytes that are closed:
  *
- * - mlua_check_view    takes a view;
- * - mlua_check_bytes   a view or an Array;
- * - mlua_check_data    a view, an Array, a string, or an object of another
- *                      library that lends its memory.
+ * - mlua_check_view       takes a view;
+ * - mlua_check_sole_view  a view that is the function's only argument;
+ * - mlua_check_bytes      a view or an Array;
+ * - mlua_check_data       a view, an Array, a string, or an object of another
+ *                         library that lends its memory.
+ *
+ * mlua_copy_to_string puts a string of its bytes in the place of a view, an
+ * Array or such an object, and leaves other values alone.
  *
  * Methods of views call mlua_self_at_most(L, n) or mlua_open_self_at_most(L,
  * n), which are inline and raise for more than n arguments. Then come the
@@ -34,10 +38,10 @@ mapped_slice mlua_check_view(lua_State *L, int arg)
     return check_open(L, mlua_view_bytes(view));
 }
 
-mapped_slice mlua_check_only_view(lua_State *L)
+mapped_slice mlua_check_sole_view(lua_State *L)
 {
     mlua_at_most(L, 1);
-    /* A plain function: no hint that ':' was forgotten. */
+    /* Its callers aren't methods, so the message has no hint about ':'. */
     if (mlua_test_view(L, 1) == NULL)
         mlua_raise_type_plain(L, 1, "a " MLUA_VIEW_TYPES);
     return mlua_check_view(L, 1);
@@ -53,6 +57,7 @@ mapped_slice mlua_check_bytes(lua_State *L, int arg)
 mlua_data mlua_check_data(lua_State *L, const char *operation, int arg)
 {
     mlua_data data = {.string = NULL};
+    /* This may replace the argument by a string. */
     mlua_make_contiguous(L, operation, arg);
     switch (lua_type(L, arg)) {
     case LUA_TSTRING:
@@ -68,6 +73,7 @@ mlua_data mlua_check_data(lua_State *L, const char *operation, int arg)
     return data;
 }
 
+/* The metatable of `self` is on top, if `self` isn't NULL. */
 const mapped_slice *mlua_full_self_at_most_slow(lua_State *L,
                                                 const mapped_slice *self,
                                                 int max_count)
@@ -114,8 +120,8 @@ void mlua_set_owner(lua_State *L, int arg)
     lua_setiuservalue(L, -2, MLUA_USER_OWNER);
 }
 
-/* view[i]: the byte or, where there is none, nil, as for a table. The metatable
- * of argument 1 is left on the stack: not to pop it saves a call. This stays
+/* view[i]: the byte or, where there is none, nil, as for a table. Leaves the
+ * metatable of argument 1 below the result, which saves a lua_pop. This stays
  * out of line: inlining it slows the look-up of methods, which every call
  * needs. */
 MAPPED__NOINLINE static int push_byte(lua_State *L)
@@ -188,7 +194,7 @@ static int view_next(lua_State *L)
     return 2;
 }
 
-/* pairs(view) is ipairs(view) without a call of __index for each byte. */
+/* pairs(view) gives what ipairs(view) gives, but calls no __index. */
 static int view_pairs(lua_State *L)
 {
     mlua_check_view(L, 1);
