@@ -102,8 +102,8 @@ void mlua_push_value(lua_State *L, const mapped_element *element,
  * and pushes nothing for an integer of more than 8 bytes whose value has more;
  * and, in a Lua without integers, for one beyond 2^53. So only a `char`
  * allocates, and whoever pushes none can go on with `p`. */
-bool mlua_try_push_rare_at(lua_State *L, const mapped_element *element,
-                           const void *p);
+bool mlua_try_push_element_at_slow(lua_State *L, const mapped_element *element,
+                                   const void *p);
 
 /* The same of any element; the most common ones are inline. */
 MAPPED__INLINE bool mlua_try_push_element_at(lua_State *L,
@@ -142,7 +142,7 @@ MAPPED__INLINE bool mlua_try_push_element_at(lua_State *L,
         return true;
     }
     default:
-        return mlua_try_push_rare_at(L, element, p);
+        return mlua_try_push_element_at_slow(L, element, p);
     }
 }
 

@@ -16,8 +16,14 @@
  *     any bytes in a slice         mlua_push_bytes_in: a string
  *
  * The two for elements are inline, in typed.h, because they are the hot paths;
- * the rest of each is here, mlua_try_push_rare_at and
- * mlua_push_element_in_slow.
+ * the rest of each is here, with _slow at the end of its name.
+ *
+ * A value of a script is converted to:
+ *
+ *     a mapped_value               mlua_check_value, of an argument
+ *     an element at an address     convert_element
+ *     an item at an address        mlua_convert_item
+ *     an item in a slice           mlua_set_item
  *
  * Invariant: a value is converted completely before any of it is stored,
  * because its conversion may run any code. */
@@ -47,8 +53,8 @@ void mlua_push_value(lua_State *L, const mapped_element *element,
 }
 
 /* The rest of mlua_try_push_element_at. */
-bool mlua_try_push_rare_at(lua_State *L, const mapped_element *element,
-                           const void *p)
+bool mlua_try_push_element_at_slow(lua_State *L, const mapped_element *element,
+                                   const void *p)
 {
     mapped_value value;
     if (element->load(element, p, &value) != MAPPED_OK)
@@ -72,6 +78,7 @@ void mlua_push_element_in_slow(lua_State *L, mapped_slice slice, size_t offset,
     mlua_push_value(L, element, value);
 }
 
+/* Pushes a userdata if `room` is too small. */
 unsigned char *mlua_scratch(lua_State *L, void *room, size_t capacity, size_t n)
 {
     return n > capacity ? lua_newuserdatauv(L, n, 0) : room;
@@ -237,8 +244,7 @@ void mlua_push_bytes_in(lua_State *L, const char *operation, mapped_slice slice,
 
 /* From here on values of a script become bytes. A conversion that can fail
  * returns NULL if it succeeds; else it pushes and returns the text of what is
- * wrong, for the caller to put the name of a field before it. (Only
- * convert_or_expected returns less, the name of a type.) */
+ * wrong, for the caller to put the name of a field before it. */
 
 const mapped_element *mlua_check_element(lua_State *L, int arg)
 {
@@ -253,8 +259,9 @@ const mapped_element *mlua_check_element(lua_State *L, int arg)
     return found->element;
 }
 
-/* Sets `*value` and returns NULL; or returns the name of the type that is
- * expected instead of that of the value at `index`. */
+/* Sets `*value` and returns NULL; or returns less than the other conversions
+ * do, and pushes nothing: the name of the type that is expected instead of that
+ * of the value at `index`. */
 MAPPED__INLINE const char *convert_or_expected(lua_State *L, int index,
                                                const mapped_element *element,
                                                mapped_value *value)
@@ -339,8 +346,8 @@ MAPPED__NOINLINE static const char *convert_text(lua_State *L, int index,
 }
 
 /* Pops all values above `top` but the text on top of the stack, and returns
- * that. Each level of records in records has asked for LUA_MINSTACK slots only,
- * so it may leave nothing else behind. */
+ * that. Nested records recurse, each level with LUA_MINSTACK slots, so no level
+ * may leave more than the text. */
 static const char *keep_problem(lua_State *L, int top)
 {
     lua_replace(L, top + 1);
@@ -381,6 +388,7 @@ MAPPED__NOINLINE static const char *convert_sequence(lua_State *L, int index,
     }
     if (problem == NULL)
         return NULL;
+    /* The last i++ has made `i` the position of that value. */
     lua_pushfstring(L, "value %I: %s", (LUAI_UACINT)i, problem);
     return keep_problem(L, top);
 }
@@ -487,8 +495,7 @@ const char *mlua_set_item(lua_State *L, int index, mapped_slice slice,
     return problem;
 }
 
-/* The method get in all cases. The stack is what typed_get leaves: the
- * arguments, and above them perhaps a metatable. */
+/* The method get in all cases. The stack is that of typed_get. */
 static int get_slow(lua_State *L)
 {
     mapped_slice slice;
@@ -506,8 +513,9 @@ static int get_slow(lua_State *L)
  * everything else is left to get_slow. */
 static int typed_get(lua_State *L)
 {
-    /* If all three arguments are given, the metatable of the first now lies at
-     * index 4, below what is pushed. */
+    /* After this the stack is: self, code, position, and then the metatable of
+     * self if all three are given. Only the positive indexes up to 3 are read
+     * from here on. */
     const mapped_slice *self = mlua_full_self_at_most(L, 3);
     const char *text = lua_tolstring(L, 2, NULL); /* NULL is never found */
     int is_integer;
@@ -519,7 +527,7 @@ static int typed_get(lua_State *L)
     size_t offset;
     if (!is_integer && lua_isnoneornil(L, 3))
         i = 1;
-    /* What is no position leaves `i` at 0, and that is none. */
+    /* If argument 3 isn't an integer, `i` is 0, which is no position. */
     if (MAPPED__UNLIKELY(code == NULL ||
                          !mlua_position(i, slice.length, &offset)))
         return get_slow(L);
