@@ -345,6 +345,13 @@ int arguments_sort(const Signature *signature, PyObject *const *arguments,
  * arguments of __exit__; NULL with an exception if they aren't three. */
 PyObject *exit_type(PyObject *arguments);
 
+/* For an __exit__ that doesn't need the type: returns 0, or -1 with an
+ * exception if the arguments aren't three. */
+static inline int check_exit_arguments(PyObject *arguments)
+{
+    return exit_type(arguments) == NULL ? -1 : 0;
+}
+
 /* convert.c */
 
 /* Returns a str or bytes object with the same text and of the exact type. All

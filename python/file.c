@@ -412,7 +412,7 @@ static const char file___exit___doc[] =
 
 static PyObject *file___exit__(PyObject *self, PyObject *arguments)
 {
-    if (exit_type(arguments) == NULL)
+    if (check_exit_arguments(arguments) < 0)
         return NULL;
     return file_close(self, NULL);
 }

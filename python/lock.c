@@ -134,7 +134,7 @@ static const char lock___exit___doc[] =
 
 static PyObject *lock___exit__(PyObject *self, PyObject *arguments)
 {
-    if (exit_type(arguments) == NULL)
+    if (check_exit_arguments(arguments) < 0)
         return NULL;
     release(lock_of(self));
     Py_RETURN_NONE;

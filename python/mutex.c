@@ -159,7 +159,7 @@ static PyObject *mutex___exit__(PyObject *self, PyObject *arguments)
 {
     mapped_error error;
     Mutex *mutex = mutex_of(self);
-    if (exit_type(arguments) == NULL)
+    if (check_exit_arguments(arguments) < 0)
         return NULL;
     if (!mutex->is_held)
         Py_RETURN_NONE;

@@ -3,12 +3,15 @@
  * release() ends one Slice and leaves its Region open: the Slice gets another
  * owner, a closed Region made for it, so that every method raises without a
  * check of its own. The former owner stays referred to, because a call that is
- * under way may still use it. */
+ * under way may still use it.
+ *
+ * Its other methods, its subscripts and its buffer are those of every View
+ * (view.c; the lists are in tables.h). */
 #include "binding.h"
 
 /* Every `s[a:b]` makes a Slice, so the memory of the last few that were deleted
  * is used again. Only memory that the collector has never tracked is kept, so
- * that a new Slice in it isn't tracked either until slice_new decides that. */
+ * slice_new alone decides whether a Slice in it is tracked. */
 static PyObject *allocate(State *state)
 {
     if (state->free_slice_count == 0)
@@ -46,6 +49,7 @@ PyObject *slice_new(Region *owner, mapped_slice slice)
     view->owner = owner;
     view->former_owner = NULL;
     view->slice = slice;
+    /* Only a Slice of a wrap can be in a cycle. */
     if (owner->is_wrap)
         PyObject_GC_Track(self);
     return self;
@@ -115,13 +119,13 @@ static Region *closed_region_new(State *state)
         Py_DECREF((PyObject *)closed);
         return raise_error(state, &error, NULL);
     }
-    (void)mapped_region_retire(*core); /* close it */
+    (void)mapped_region_retire(*core); /* closes it, and can't fail */
     closed->owns_released_slice = true;
     return closed;
 }
 
-/* Can no script reach the Region? That is so if every reference that is left is
- * that of a released Slice, as its former owner. */
+/* Can no script reach the Region? That is so if only released Slices refer to
+ * it: each holds exactly one reference, counted in released_slices. */
 static bool region_is_unreachable(Region *self)
 {
     return Py_REFCNT((PyObject *)self) == self->released_slices;
@@ -178,7 +182,7 @@ static const char slice___exit___doc[] =
 
 static PyObject *slice___exit__(PyObject *self, PyObject *arguments)
 {
-    if (exit_type(arguments) == NULL)
+    if (check_exit_arguments(arguments) < 0)
         return NULL;
     return slice_release(self, NULL);
 }

@@ -396,7 +396,7 @@ static const char windows___exit___doc[] =
 
 static PyObject *windows___exit__(PyObject *self, PyObject *arguments)
 {
-    if (exit_type(arguments) == NULL)
+    if (check_exit_arguments(arguments) < 0)
         return NULL;
     close_windows((Windows *)self);
     Py_RETURN_NONE;
