@@ -6,8 +6,9 @@
  * field_of_key) and then calls get_field or set_field.
  *
  * As a sequence a Record is the tuple of its values, and what tuples can do is
- * done by that tuple. A record inside of this one is, in values_of, a Record in
- * place; in copy_values, which reads everything in one step, a tuple. */
+ * done by that tuple. In that of tuple_in_place, a record inside of this one is
+ * a Record in place; in that of tuple_of_copies, which reads everything in one
+ * step, it is a tuple. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -173,15 +174,16 @@ static void *raise_no_attribute(PyObject *name)
  * lists the attributes that a positional pattern of `match` asks for, can't
  * name fields. It names positions, "[0]", "[1]" and so on, which are
  * attributes, too. A pattern can have at most this many. */
-#define MAX_PATTERNS 256
+#define MAX_POSITIONS 256
 
-/* The type is immutable: its own setattr refuses. The generic one writes to its
- * dict. That is safe, as nobody has cached anything of the new type yet. */
+/* The type is immutable: its own setattr refuses. PyObject_GenericSetAttr
+ * writes to the type's dict. That is safe, as nobody has cached anything of the
+ * new type yet. */
 int record_add_patterns(PyTypeObject *type)
 {
-    PyObject *names = PyTuple_New(MAX_PATTERNS);
+    PyObject *names = PyTuple_New(MAX_POSITIONS);
     int status = names == NULL ? -1 : 0;
-    for (int i = 0; i < MAX_PATTERNS && status == 0; i++)
+    for (int i = 0; i < MAX_POSITIONS && status == 0; i++)
         status = PyTuple_SetItem(names, i, PyUnicode_FromFormat("[%d]", i));
     PyObject *key = status == 0 ? PyUnicode_FromString("__match_args__") : NULL;
     if (key == NULL ||
@@ -194,7 +196,8 @@ int record_add_patterns(PyTypeObject *type)
 
 /* Returns the field that a name like "[0]" means. Returns NULL, and raises
  * nothing, for other names and for positions without a field. */
-static const mapped_field *field_of_pattern(PyObject *self, PyObject *name)
+static const mapped_field *field_of_position_name(PyObject *self,
+                                                  PyObject *name)
 {
     const mapped_fields *fields = record_of(self)->layout->fields;
     const char *text = PyUnicode_AsUTF8AndSize(name, NULL);
@@ -226,7 +229,7 @@ static PyObject *record_getattr(PyObject *self, PyObject *name)
         !PyErr_ExceptionMatches(PyExc_AttributeError))
         return attribute;
     PyErr_Clear();
-    field = field_of_pattern(self, name);
+    field = field_of_position_name(self, name);
     if (field == NULL)
         return raise_no_field(record_of(self)->layout, name,
                               PyExc_AttributeError);
@@ -259,7 +262,7 @@ static const mapped_field *field_at(PyObject *self, Py_ssize_t index,
                                     Py_ssize_t given)
 {
     const mapped_fields *fields = record_of(self)->layout->fields;
-    return (size_t)index < fields->count
+    return (size_t)index < fields->count /* a negative one becomes too large */
                ? &fields->fields[index]
                : raise_index(record_of(self)->owned.owner, given,
                              fields->count);
@@ -287,9 +290,10 @@ static PyObject *record_item(PyObject *self, Py_ssize_t index)
 }
 
 /* Returns a tuple of the values, in which records are in place. */
-static PyObject *values_of(PyObject *self)
+static PyObject *tuple_in_place(PyObject *self)
 {
     const mapped_fields *fields = record_of(self)->layout->fields;
+    /* It is hidden from gc.get_objects until it is full. */
     PyObject *tuple = container_untrack(PyTuple_New((Py_ssize_t)fields->count));
     for (size_t i = 0; tuple != NULL && i < fields->count; i++)
         put_item(&tuple, i, get_field(self, &fields->fields[i]));
@@ -299,7 +303,7 @@ static PyObject *values_of(PyObject *self)
 static PyObject *record_subscript(PyObject *self, PyObject *key)
 {
     if (PySlice_Check(key)) {
-        PyObject *values = values_of(self);
+        PyObject *values = tuple_in_place(self);
         PyObject *chosen =
             values == NULL ? NULL : PyObject_GetItem(values, key);
         Py_XDECREF(values);
@@ -323,7 +327,7 @@ static Py_ssize_t record_length(PyObject *self)
 /* Iterates over the values, in the order of the layout. */
 static PyObject *record_iterate(PyObject *self)
 {
-    PyObject *values = values_of(self);
+    PyObject *values = tuple_in_place(self);
     PyObject *iterator = values == NULL ? NULL : PyObject_GetIter(values);
     Py_XDECREF(values);
     return iterator;
@@ -358,16 +362,18 @@ static mapped_field whole_record(const Record *record)
 }
 
 /* Returns a tuple of copies of the values, in which records are tuples too. */
-static PyObject *copy_values(const Record *record)
+static PyObject *tuple_of_copies(const Record *record)
 {
     const mapped_field whole = whole_record(record);
     return copy_field(record, &whole);
 }
 
-/* A record that can't be read equals no tuple. */
+/* A record that can't be read equals no tuple. Without memory it isn't known
+ * whether it can be read, so a MemoryError passes, as do KeyboardInterrupt and
+ * the like. */
 PyObject *record_compare_values(PyObject *self, PyObject *tuple, int operation)
 {
-    PyObject *values = copy_values(record_of(self));
+    PyObject *values = tuple_of_copies(record_of(self));
     if (values == NULL) {
         if (!PyErr_ExceptionMatches(PyExc_Exception) ||
             PyErr_ExceptionMatches(PyExc_MemoryError))
@@ -380,12 +386,14 @@ PyObject *record_compare_values(PyObject *self, PyObject *tuple, int operation)
     return result;
 }
 
+/* If the values can't be had, even for want of memory, the repr says that,
+ * which is true. Only KeyboardInterrupt and the like pass. */
 static PyObject *record_repr(PyObject *self)
 {
     Layout *layout = record_of(self)->layout;
     if (is_long(layout))
         return PyUnicode_FromFormat("<mapped.Record of %R>", layout);
-    PyObject *values = copy_values(record_of(self));
+    PyObject *values = tuple_of_copies(record_of(self));
     if (values == NULL) {
         if (!PyErr_ExceptionMatches(PyExc_Exception))
             return NULL;
@@ -432,7 +440,7 @@ static METHOD_NONE(record__asdict)
 static PyObject *call_of_values(PyObject *self, const char *name,
                                 PyObject *arguments)
 {
-    PyObject *values = values_of(self);
+    PyObject *values = tuple_in_place(self);
     PyObject *method =
         values == NULL ? NULL : PyObject_GetAttrString(values, name);
     PyObject *result =
