@@ -310,21 +310,21 @@ size_t mapped_region_spare(const mapped_region *region)
 /* The first append that crosses a multiple of STEP brings in all pages up to
  * the next multiple, in one call: that takes less time than a fault for each
  * page. Errors are ignored, because the store will meet them. */
-static void prefault_spare(const mapped__region *self, size_t end)
+static void prefault_spare(const mapped__region *self, size_t start, size_t end)
 {
-    size_t start = (self->lead + end) & ~((size_t)STEP - 1);
-    if (start <= self->lead + self->appends.next ||
-        start >= self->lead + self->appends.capacity)
+    size_t crossed = (self->lead + end) & ~((size_t)STEP - 1);
+    if (crossed <= self->lead + start ||
+        crossed >= self->lead + self->appends.capacity)
         return;
-    size_t left = self->mapping.used - start;
-    (void)mapped__range_populate(self->mapping.address + start,
+    size_t left = self->mapping.used - crossed;
+    (void)mapped__range_populate(self->mapping.address + crossed,
                                  left < STEP ? left : STEP, true);
 }
 
-/* Makes the mapping and the file long enough for an append that ends at `end`.
+/* Makes the mapping and the file long enough for an append to [start, end).
  * Lost pages past the region's end are mapped again first, because the disk may
  * have space by now. */
-static mapped_status make_longer(mapped__region *self, size_t end,
+static mapped_status make_longer(mapped__region *self, size_t start, size_t end,
                                  mapped_error *error)
 {
     bool fits;
@@ -334,32 +334,49 @@ static mapped_status make_longer(mapped__region *self, size_t end,
     if (status == MAPPED_OK && !fits)
         return mapped__region_resize(self, end, true, error);
     if (status == MAPPED_OK)
-        prefault_spare(self, end);
+        prefault_spare(self, start, end);
     return status;
 }
 
-/* Gives an append of `n` bytes the range after the last one's. One of no bytes
- * gets an empty range, and its errors from a resize that changes nothing. */
+/* An append of no bytes: its errors come from a resize that changes nothing. */
+static mapped_status take_empty_range(mapped__region *self,
+                                      mapped__append_range *range,
+                                      mapped_error *error)
+{
+    mapped_status status =
+        mapped__region_resize(self, self->length, true, error);
+    if (status == MAPPED_OK)
+        *range = (mapped__append_range){
+            .start = self->length, .truncations = self->appends.truncations};
+    return status;
+}
+
+/* Gives an append of `n` bytes the range after the last one's. */
 static mapped_status take_range(mapped__region *self, size_t n,
                                 mapped__append_range *range,
                                 mapped_error *error)
 {
-    mapped_status status;
-    size_t start = n > 0 ? self->appends.next : self->length, end;
+    const size_t start = self->appends.next;
+    size_t end;
+    if (n == 0)
+        return take_empty_range(self, range, error);
     if (!mapped_add_size(start, n, &end))
         return mapped__error_set_length(error, MAPPED_OVERFLOW, "append", n,
                                         SIZE_MAX);
-    if (n == 0)
-        status = mapped__region_resize(self, self->length, true, error);
-    else
-        status = make_longer(self, end, error);
+    mapped_status status = make_longer(self, start, end, error);
     if (status != MAPPED_OK)
         return status;
-    if (n > 0)
-        self->appends.next = end;
+    self->appends.next = end;
     *range = (mapped__append_range){
         .start = start, .length = n, .truncations = self->appends.truncations};
     return MAPPED_OK;
+}
+
+/* From now on no running append counts as having made the file longer, so one
+ * that fails leaves the file's end alone. */
+static void forget_file_end(mapped__region *self)
+{
+    self->appends.file_end_before = UINT64_MAX;
 }
 
 /* Does what mapped__region_begin_append does, with the region locked. */
@@ -368,7 +385,7 @@ static mapped_status begin_locked(mapped__region *self, size_t n,
                                   mapped_error *error)
 {
     if (self->appends.running == 0)
-        self->appends.file_end_before = UINT64_MAX;
+        forget_file_end(self);
     if (mapped_region_readonly(&self->head))
         return mapped_error_set(error, MAPPED_READONLY, "append");
     if (self->appends.invalidated > 0)
@@ -397,7 +414,7 @@ mapped_status mapped__region_begin_append(mapped_region *region, size_t n,
 void mapped__region_invalidate_appends(mapped__region *self)
 {
     self->appends.next = self->length;
-    self->appends.file_end_before = UINT64_MAX;
+    forget_file_end(self);
     self->appends.truncations++;
     self->appends.invalidated = self->appends.running;
 }
