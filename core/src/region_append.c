@@ -15,16 +15,25 @@
  * after a crash. bulk.h describes its bytes. It is true at any moment, even if
  * the process is killed: one write makes the file longer and stores the
  * trailer, and after that each append changes B in it by one aligned store,
- * after the data is stored. It is valid only in a file that ends as D does and
- * of the size that the trailer names, so hardly any other file is even read. It
- * has a page to itself, so a process that truncates the file anywhere takes
- * this page away, and the next append finds it lost.
+ * after the data is stored. It is valid only in a file whose size is
+ * TRAILER_SIZE above a multiple of STEP, and is the one that it names, so the
+ * trailer of hardly any other file is even looked for. It has a page to itself,
+ * so a process that truncates the file anywhere takes this page away, and the
+ * next append finds it lost.
  *
  * An append begins by taking the range after the last one's, in the spare or in
  * a file that was made just as long as it must be. It stores its bytes there,
  * past the region's end, where nobody can see them. At its end the region gets
  * longer. An append that fails leaves nothing; but if another one, with a later
- * range, has ended before it, zeros stay in its range.
+ * range, has ended before it, zeros stay in its range. Without a spare the file
+ * has been made longer for it: once no append is running, it ends again at
+ * `file_end_before`, or at the region's end if that is later.
+ *
+ * A truncation, or a fork in the middle of an append, makes the running appends
+ * fail: `truncations` counts both, `invalidated` counts the appends that still
+ * have to end, and no append begins before they have. A page of its range that
+ * was lost and recovered meanwhile makes an append fail, too: `recoveries` is
+ * how many recoveries there were when it began.
  *
  * Invariant: while `capacity` isn't 0, the region's length is at most
  * `capacity`, the mapping covers the trailer, and the trailer says that the
@@ -158,7 +167,9 @@ static mapped_status write_data_end(mapped__region *self, size_t length,
     return check_stored(self, self->appends.capacity, TRAILER_SIZE, error);
 }
 
-/* How large the file may be for the region to be able to reach its end. */
+/* How large the file may be for the region to be able to reach its end. No
+ * region is longer than SIZE_MAX / 2, so that the difference of two of its
+ * addresses is a ptrdiff_t. */
 static uint64_t largest_size(const mapped__region *self)
 {
     return self->offset + (self->reserve != 0 ? self->reserve : SIZE_MAX / 2);
@@ -230,13 +241,15 @@ static mapped_status make_spare(mapped__region *self, size_t length)
     bool has_spare =
         info.size != data_end && size_is_usable(self, info.size, length);
     uint64_t size = has_spare ? info.size : choose_size(self, length);
-    /* This reads the size again; the file must not get shorter by a spare. */
+    /* This updates info.size. If the file has got longer meanwhile, the chosen
+     * size is too small: leave it alone. */
     bool ends_here = mapped__file_data_end(self->file, &info) == data_end;
     if (!ends_here || size == 0 || size < info.size)
         return MAPPED_RANGE;
     status = mapped__region_extend(self, (size_t)(size - self->offset), NULL);
     if (status != MAPPED_OK)
         return status;
+    /* Shows the mapping, which may have moved; the length stays. */
     mapped__region_publish(self, self->length);
     if (size > info.size)
         status = extend_file(self, info.size, size);
@@ -450,7 +463,8 @@ static void tell_range(const mapped__append_range *range, mapped_error *error)
 }
 
 /* Makes the region longer, unless the bytes or the trailer are lost, or the
- * file was truncated since the append began. */
+ * file was truncated since the append began. A refresh that has a limit stops
+ * at the region's new end from now on. */
 static mapped_status publish_append(mapped__region *self,
                                     const mapped__append_range *range,
                                     mapped_error *error)
@@ -475,7 +489,8 @@ static mapped_status publish_append(mapped__region *self,
 }
 
 /* Does what mapped__region_end_append does, with the region locked and the
- * append not counted as running any more. */
+ * append not counted as running any more. The last one to end in the child of a
+ * fork gives the file's pages back to the region. */
 static mapped_status end_locked(mapped__region *self,
                                 const mapped__append_range *range,
                                 mapped_status status, mapped_error *error)
@@ -534,12 +549,15 @@ mapped_status mapped__region_append_short(mapped_region *region,
     mapped__region *self = mapped__region_of(region);
     unsigned char bytes[MAPPED__SHORT];
     assert(n > 0 && n <= MAPPED__SHORT);
+    /* The caller's memory is read before the lock (region_internal.h). */
     memcpy(bytes, data, n);
     mapped_status status = mapped__region_lock(self, "append", error);
     if (status != MAPPED_OK)
         return status;
     status = begin_locked(self, n, &range, error);
     if (status == MAPPED_OK) {
+        /* The guard covers these bytes, too, so a lost page is no crash, and
+         * end_locked finds it. */
         memcpy(self->mapping.address + self->lead + range.start, bytes, n);
         status = end_locked(self, &range, status, error);
     }
