@@ -1,12 +1,15 @@
 /* Searches of plain memory. A filter compares two bytes of the needle, its
  * pair, with the haystack at many offsets at a time; only at the candidates,
  * where the haystack has both, the whole needle is compared. The filter is fast
- * but has no bound, so a search counts the bytes that it compares in vain. Once
- * they outweigh the haystack, it leaves the rest to the two-way algorithm. Thus
- * the time of every search is linear.
+ * but has no bound, so a search estimates how many bytes it compares in vain.
+ * Once they are more than four times the bytes searched so far, and FREE_WORK
+ * more, it leaves the rest to the two-way algorithm. Thus the time of every
+ * search is linear.
  *
  * mapped_needle_tune chooses two rare bytes for the pair. lanes.h has the
- * filter; a scan is the state of a search with it. */
+ * filter: a vector has LANES bytes, a stride is four of them, and a search asks
+ * for bytes that are AHEAD bytes ahead of it. A scan is the state of a search
+ * with the filter. */
 #include <mapped/needle.h>
 
 #include "lanes.h"
@@ -15,7 +18,10 @@
 #define PAIR_CHOICES 256 /* the pair is chosen among so many first bytes */
 #define RARE_SAMPLES 64  /* how many rare bytes of a sample are looked at */
 #define HEAD 16          /* bytes of a candidate that are compared first */
-#define FREE_WORK 4096   /* bytes that any search may compare in vain */
+
+/* How many bytes any search by the filter may compare in vain. One by memchr
+ * may compare a quarter of that. */
+#define FREE_WORK 4096
 
 /* Returns the index of the least of the `n` costs, the last such one. */
 static size_t least(const uint32_t *costs, size_t n)
@@ -72,15 +78,20 @@ void mapped_needle_tune(mapped_needle *needle, const void *sample, size_t n)
     needle->tuned_ = true;
 }
 
-/* A search of a haystack from the front. Invariant: matches that begin before
- * `at` have been found, but for those at the bits of `mask`. */
+/* A search of a haystack from the front.
+ *
+ *     | searched .... | in `mask` ... | not searched ..... | too late |
+ *     0              base             at                 starts       n
+ *
+ * Invariant: all matches before `at` were returned, except those still in
+ * `mask` and those that overlap with one that was. */
 typedef struct scan {
     const mapped_needle *needle;
     const unsigned char *haystack;
     size_t n;      /* bytes of the haystack */
     size_t starts; /* at how many offsets a match can begin */
     mapped__pair pair;
-    size_t work; /* bytes that were compared, nearly all in vain */
+    size_t work; /* an estimate of the bytes compared in vain */
     size_t at;
     uint64_t mask; /* candidates that were not compared yet */
     size_t base;   /* the offset of the mask's lowest bit */
@@ -163,12 +174,13 @@ static inline bool matches(scan *s, size_t at)
 
 /* Has comparing candidates cost more than the filter saves? That is more than 4
  * bytes for each offset that was filtered. */
-static bool is_too_slow(const scan *s, size_t filtered)
+static bool is_filter_too_slow(const scan *s, size_t offsets_filtered)
 {
-    return s->work / 4 > filtered + FREE_WORK / 4;
+    return s->work / 4 > offsets_filtered + FREE_WORK / 4;
 }
 
-/* The same without the filter. */
+/* Without the filter less is allowed, an eighth of a byte for each offset,
+ * because memchr is fast only while candidates are rare. */
 static bool is_too_slow_for_memchr(const scan *s)
 {
     return s->work > s->at / 8 + FREE_WORK / 4;
@@ -185,7 +197,7 @@ static size_t two_way_rest(const scan *s, size_t at)
 }
 
 /* Strides in which a search looks for candidates itself, before a skip. */
-#define NEAR 4
+#define NEAR 5
 
 static inline size_t skip(const scan *s)
 {
@@ -198,7 +210,7 @@ static inline size_t skip(const scan *s)
  * last LANES offsets may overlap with some that were searched before. */
 static inline bool next_mask(scan *s)
 {
-    for (int near = NEAR; s->starts - s->at >= STRIDE; near--) {
+    for (int left = NEAR - 1; s->starts - s->at >= STRIDE; left--) {
         mapped__lanes_prefetch(s->haystack + s->at + AHEAD);
         if (mapped__stride_has_candidates(&s->pair, s->at)) {
             s->base = s->at;
@@ -207,13 +219,16 @@ static inline bool next_mask(scan *s)
             return true;
         }
         s->at += STRIDE;
-        if (near == 0)
+        /* Never twice: after a skip there is a candidate here, or fewer than
+         * STRIDE offsets are left. */
+        if (left == 0)
             s->at = skip(s);
     }
     while (s->at < s->starts) {
         const bool is_last = s->starts - s->at < LANES;
         const size_t done = is_last ? s->at - (s->starts - LANES) : 0;
         s->base = s->at - done;
+        /* The shifts clear the bits of offsets that were searched before. */
         s->mask = lanes_mask(s, s->base) >> done << done;
         s->at = s->base + LANES;
         if (s->mask != 0)
@@ -223,7 +238,11 @@ static inline bool next_mask(scan *s)
 }
 
 /* Returns the first match from `from` on that was not found yet. There are at
- * least LANES offsets. */
+ * least LANES offsets.
+ *
+ * Once the filter is too slow, the two-way algorithm may have to find each
+ * later match, too, and prepares the needle anew for it. Each match is as long
+ * as the needle, and they don't overlap, so the time stays linear. */
 static inline size_t next_by_filter(scan *s, size_t from)
 {
     do {
@@ -233,7 +252,7 @@ static inline size_t next_by_filter(scan *s, size_t from)
             if (at >= from && matches(s, at))
                 return at;
         }
-        if (is_too_slow(s, s->at))
+        if (is_filter_too_slow(s, s->at))
             return two_way_rest(s, from > s->at ? from : s->at);
     } while (next_mask(s));
     return MAPPED_NOT_FOUND;
@@ -332,6 +351,7 @@ static size_t last_by_filter(scan *s)
     size_t at = s->starts;
     while (at > 0) {
         uint64_t mask;
+        /* This may lie before the haystack: a prefetch never meets a fault. */
         mapped__lanes_prefetch(s->haystack + at - AHEAD);
         if (at >= STRIDE) {
             at -= STRIDE;
@@ -345,7 +365,7 @@ static size_t last_by_filter(scan *s)
         size_t match = last_in_mask(s, at, mask);
         if (match != MAPPED_NOT_FOUND)
             return match;
-        if (at > 0 && is_too_slow(s, s->starts - at))
+        if (at > 0 && is_filter_too_slow(s, s->starts - at))
             return mapped__two_way_last(needle->bytes_, needle->length_,
                                         s->haystack, at + needle->length_ - 1);
     }
