@@ -1,7 +1,12 @@
 /* The robust mutex. Its word (mutex.h) is 0 while it is free, and else says
  * which process owns it, in one step: there is no moment at which it is locked
- * without an owner. The bit WAITERS says that a thread may sleep until the
- * unlock.
+ * without an owner. From its lowest bit, it has:
+ *
+ *     31 bits  the number of the owner's process; 0: abandoned
+ *      1 bit   WAITERS: a thread may sleep until the unlock
+ *     32 bits  when that process started; 0 without a /proc
+ *
+ * These are the operations:
  *
  *     lock    try; while the owner lives: wait, and try again
  *     try     0 -> owner, or owner that died -> owner
@@ -32,9 +37,9 @@
  * microseconds. Most are held for less, and to ask takes longer. */
 #define SPINS 100
 
-/* The four bytes of the word that have the owner's number and WAITERS: all that
- * sleepers have to see change. */
-#define LOW_HALF (MAPPED_BIG_ENDIAN ? 4 : 0)
+/* Where in the word's eight bytes the four are that have the owner's number and
+ * WAITERS: all that sleepers have to see change. */
+#define LOW_HALF_AT (MAPPED_BIG_ENDIAN ? 4 : 0)
 
 /* The identity of the process that owns the mutex (mapped__process_identity).
  */
@@ -63,8 +68,8 @@ mapped_status mapped_mutex_at(mapped_slice slice, mapped_mutex *mutex,
 
 /* Every function about a mutex that exists returns through this: an error of an
  * access to the word gets the name of the operation. */
-static mapped_status end(const mapped_mutex *mutex, const char *operation,
-                         mapped_status status, mapped_error *error)
+static mapped_status finish(const mapped_mutex *mutex, const char *operation,
+                            mapped_status status, mapped_error *error)
 {
     if (status != MAPPED_OK && error != NULL)
         mapped_error_set_operation(error, operation);
@@ -83,7 +88,7 @@ static mapped_status sleep_a_while(const mapped_mutex *mutex, uint64_t word,
         mapped_element_find(MAPPED_KIND_UNSIGNED, 4, MAPPED_BIG_ENDIAN)};
     uint64_t next_look = mapped_deadline(OWNER_INTERVAL);
     bool is_last = deadline <= next_look;
-    half.word.offset += LOW_HALF;
+    half.word.offset += LOW_HALF_AT;
     half.word.length = 4;
     mapped_status status =
         mapped_atomic_wait(&half, (mapped_value){.u = (uint32_t)word},
@@ -143,16 +148,19 @@ static mapped_status try_take(const mapped_mutex *mutex, uint64_t *word,
     mapped__region_unlock(region);
     if (status == MAPPED_OK)
         status = mapped_slice_leave(slice, 0, slice.length, error);
+    /* If the mutex was taken, the region was closed only after that. With
+     * MAPPED_FAULT nothing was taken but a zero in place of a lost page. */
     return *taken && status == MAPPED_CLOSED ? MAPPED_OK : status;
 }
 
-/* Takes the mutex, or answers MAPPED_TIMEOUT if its owner lives. `slept` says
- * that this thread has waited for it, so that others may still sleep. */
-static mapped_status try_lock(const mapped_mutex *mutex, bool slept,
+/* Takes the mutex, or answers MAPPED_TIMEOUT if its owner lives. Others may
+ * sleep if this thread has slept, as it has done beside them. "open" is the
+ * system's call that failed; the operation is named at the end. */
+static mapped_status try_lock(const mapped_mutex *mutex, bool others_may_sleep,
                               bool *owner_died, mapped_error *error)
 {
     const uint64_t identity = mapped__process_identity();
-    const uint64_t me = identity | (slept ? WAITERS : 0);
+    const uint64_t me = identity | (others_may_sleep ? WAITERS : 0);
     bool taken = false;
     uint64_t word = 0;
     if (identity == 0)
@@ -185,20 +193,24 @@ mapped_status mapped__mutex_wait(const mapped_mutex *mutex, uint64_t deadline,
     while (status == MAPPED_OK && word != 0) {
         const uint64_t before = word;
         status = wait_once(mutex, &word, deadline, error);
+        /* If the step neither set WAITERS nor saw a change, ask whether the
+         * owner lives. */
         if (word == before && !mapped__process_lives(owner_of(word)))
             break; /* the next try takes the mutex from the dead owner */
         if (status == MAPPED_OK && word != 0 && mapped__now() >= deadline)
             status = mapped_error_set(error, MAPPED_TIMEOUT, "lock");
     }
-    return end(mutex, "lock", status, error);
+    return finish(mutex, "lock", status, error);
 }
 
 mapped_status mapped__mutex_try(const mapped_mutex *mutex, bool slept,
                                 bool *owner_died, mapped_error *error)
 {
-    return end(mutex, "lock", try_lock(mutex, slept, owner_died, error), error);
+    return finish(mutex, "lock", try_lock(mutex, slept, owner_died, error),
+                  error);
 }
 
+/* MAPPED_TIMEOUT of a try: a process that lives holds the mutex. */
 mapped_status mapped_mutex_lock(const mapped_mutex *mutex, uint64_t deadline,
                                 bool *owner_died, mapped_error *error)
 {
@@ -226,7 +238,7 @@ static bool give_back(uint64_t *word, uint64_t next)
                                         __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         if (owner_of(before) != me)
             return false;
-    const unsigned char *half = (const unsigned char *)word + LOW_HALF;
+    const unsigned char *half = (const unsigned char *)word + LOW_HALF_AT;
     if (before & WAITERS)
         (void)mapped__wake_shared((const uint32_t *)(const void *)half, 1);
     return true;
@@ -245,13 +257,13 @@ static mapped_status unlock(const mapped_mutex *mutex, uint64_t next,
     mapped_status status =
         mapped_slice_enter_write(slice, 0, slice.length, &p, error);
     if (status != MAPPED_OK)
-        return end(mutex, "unlock", status, error);
+        return finish(mutex, "unlock", status, error);
     bool was_held = give_back((uint64_t *)(void *)p, next);
     status = mapped_slice_leave(slice, 0, slice.length, error);
     if (status == MAPPED_OK && !was_held)
         status = mapped_error_set(error, MAPPED_ARGUMENT,
                                   "unlock: not held by this process");
-    return end(mutex, "unlock", status, error);
+    return finish(mutex, "unlock", status, error);
 }
 
 mapped_status mapped_mutex_unlock(const mapped_mutex *mutex,
