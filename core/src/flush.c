@@ -10,20 +10,23 @@
  * every flush fails until a recovery clears it. */
 #include <mapped/flush.h>
 
+#include <assert.h>
+
 #include <mapped/export.h>
 
 #include "region_internal.h"
 
 /* What a flush has to write, as it was while the region was locked. */
-typedef struct request {
+typedef struct flush_request {
     intptr_t file; /* a duplicate: the region may be closed meanwhile */
     unsigned char *address;
     uint64_t offset;         /* in the file */
     mapped__trailer trailer; /* of a file that is appended to */
     bool created;            /* the file is new: all of it and its directory
                               * entry have to be written */
-} request;
+} flush_request;
 
+/* Wrapped memory has no file, also if it is read-only. */
 static mapped_status check_kind(const mapped__region *self, mapped_error *error)
 {
     if (self->mode == MAPPED_MODE_READ && !self->wrapped)
@@ -42,7 +45,7 @@ static mapped_status fail_as_before(const mapped__region *self,
 }
 
 static mapped_status begin_locked(const mapped__region *self,
-                                  mapped_slice slice, request *request,
+                                  mapped_slice slice, flush_request *request,
                                   mapped_error *error)
 {
     /* Again, now that no other thread can close or shorten the region. */
@@ -61,7 +64,7 @@ static mapped_status begin_locked(const mapped__region *self,
 }
 
 static mapped_status begin(mapped__region *self, mapped_slice slice,
-                           request *request, mapped_error *error)
+                           flush_request *request, mapped_error *error)
 {
     mapped_status status = mapped__region_lock(self, "flush", error);
     if (status != MAPPED_OK)
@@ -94,6 +97,7 @@ static mapped_status end_locked(mapped__region *self, mapped_slice slice,
                                 mapped_status status, bool file_synced,
                                 mapped_error *error)
 {
+    assert(error != NULL);
     if (status != MAPPED_OK) {
         if (!mapped_error_is_shortage(error))
             note_failure(self, slice, error->os_error);
@@ -127,8 +131,8 @@ static mapped_status end(mapped__region *self, mapped_slice slice,
  * whole, and after it its directory: without both it may not survive a crash.
  * `path` is read without the lock, because it never changes. */
 static mapped_status write_out(const mapped__region *self,
-                               const request *request, size_t length, bool wait,
-                               mapped_error *error)
+                               const flush_request *request, size_t length,
+                               bool wait, mapped_error *error)
 {
     mapped_status status = mapped__file_flush(
         request->file, request->offset, request->address, length, wait, error);
@@ -143,10 +147,12 @@ static mapped_status write_out(const mapped__region *self,
     return status;
 }
 
+/* Fails if a page was lost before or has been lost by now, because its bytes
+ * weren't written. */
 static mapped_status flush(mapped_slice slice, bool wait, mapped_error *error)
 {
     mapped__region *self = mapped__region_of(slice.region);
-    request request;
+    flush_request request;
     mapped_status status = begin(self, slice, &request, error);
     if (status != MAPPED_OK)
         return status;
@@ -162,10 +168,11 @@ static mapped_status flush(mapped_slice slice, bool wait, mapped_error *error)
 mapped_status mapped_flush(mapped_slice slice, unsigned flags,
                            mapped_error *error)
 {
-    mapped_error local; /* mapped_error_is_shortage reads it */
+    mapped_error local; /* end_locked reads it */
     mapped_export operation;
     if (error == NULL)
         error = &local;
+    const bool wait = !(flags & MAPPED_FLUSH_START);
     mapped_status status = MAPPED_OK;
     if ((flags & ~MAPPED_FLUSH_START) != 0)
         status = mapped_error_set(error, MAPPED_ARGUMENT, "flush: flags");
@@ -174,9 +181,10 @@ mapped_status mapped_flush(mapped_slice slice, unsigned flags,
     if (status != MAPPED_OK)
         return mapped__region_report(slice.region, "flush", status, error);
     /* The export holds a reference, so that no other thread unmaps the
-     * addresses, and tells at its end whether a page was lost meanwhile. */
+     * addresses. Its end tells whether a page was lost and recovered meanwhile;
+     * flush has told of those that are still lost. */
     mapped_export_begin_operation(slice.region, &operation);
-    status = flush(slice, flags == 0, error);
+    status = flush(slice, wait, error);
     status = mapped__region_report(slice.region, "flush", status, error);
     mapped_status ended =
         mapped_export_end(&operation, status == MAPPED_OK ? error : NULL);
