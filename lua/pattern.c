@@ -2,9 +2,9 @@
  * with the results and the errors of string.*.
  *
  * The core compiles and matches; here arguments become a compiled pattern, a
- * subject and a match, and captures become values. Where a pattern is expected
- * a view is one that matches its bytes. A compiled pattern is used only until
- * Lua may collect garbage, or as long as it is on the stack. */
+ * subject and a match, and captures become values. A view given as the pattern
+ * matches exactly its own bytes. A compiled pattern is used only until Lua may
+ * collect garbage, or as long as it is on the stack. */
 #include <string.h>
 #include "cache.h"
 #include "search.h"
@@ -13,7 +13,8 @@
 
 /* Returns the compiled pattern at argument 2, whose string is `text`. It is
  * valid until Lua may collect garbage; if the cache's slots don't have it, it
- * is also pushed. */
+ * is also pushed. Callers convert their arguments first, because what is pushed
+ * may get the index of an argument that was left out. */
 static const mlua_compiled *get_pattern(lua_State *L, const char *text)
 {
     const mlua_compiled *found = mlua_find_compiled(
@@ -141,9 +142,7 @@ static bool is_long_and_plain(lua_State *L, const char *text)
 }
 
 /* find(pattern, init, plain): a view, or a string without special characters,
- * is searched for as plain bytes. The arguments are converted before anything
- * is pushed, because a pushed value may get the index of an argument that was
- * left out. */
+ * is searched for as plain bytes. */
 static int pattern_find(lua_State *L)
 {
     const char *text = NULL;
@@ -152,17 +151,20 @@ static int pattern_find(lua_State *L)
     mapped_match match;
     lua_Integer init;
     size_t offset;
+    bool is_plain;
     mlua_at_most(L, 4);
     if (lua_type(L, 2) == LUA_TUSERDATA)
         mlua_prepare_needle(L, "find");
     else
         text = mlua_check_string(L, 2, NULL);
     init = mlua_opt_integer(L, 3, 1);
-    if (text != NULL && !lua_toboolean(L, 4) && !is_long_and_plain(L, text))
+    is_plain =
+        text == NULL || lua_toboolean(L, 4) || is_long_and_plain(L, text);
+    if (!is_plain)
         compiled = get_pattern(L, text);
     subject = mlua_check_view(L, 1);
     offset = mlua_search_offset(init, subject.length);
-    if (compiled == NULL || compiled->is_plain)
+    if (is_plain || compiled->is_plain)
         return mlua_find_plain(L, subject, offset);
     mapped_match_init(&match, offset);
     if (!next_match(L, "find", &match, compiled->pattern, subject)) {
@@ -220,6 +222,7 @@ static int pattern_gmatch(lua_State *L)
     text = check_pattern(L, "gmatch");
     init = mlua_opt_integer(L, 3, 1);
     self = lua_newuserdatauv(L, sizeof *self, 0);
+    /* gmatch takes "^" as a plain character, as string.gmatch does. */
     self->pattern = (text[0] == '^' ? mlua_push_unanchored(L, 2)
                                     : mlua_push_compiled(L, MLUA_PATTERN, 2))
                         ->pattern;
@@ -246,182 +249,184 @@ typedef struct substitution {
 
 /* Adds the text to the result, as the other functions add_... do with what they
  * are named for. */
-static void add_text(substitution *self, const char *text, size_t n)
+static void add_text(substitution *gsub, const char *text, size_t n)
 {
     mapped_error error;
-    if (!self->has_target) {
-        luaL_addlstring(&self->result, text, n);
+    if (!gsub->has_target) {
+        luaL_addlstring(&gsub->result, text, n);
         return;
     }
-    if (mapped_write(self->target, self->written, text, n, &error) != MAPPED_OK)
-        mlua_raise_in(self->L, "gsub", &error);
-    self->written += n;
+    if (mapped_write(gsub->target, gsub->written, text, n, &error) != MAPPED_OK)
+        mlua_raise_in(gsub->L, "gsub", &error);
+    gsub->written += n;
 }
 
 /* Adds the string or number on top of the stack, and pops it. */
-static void add_value(substitution *self)
+static void add_value(substitution *gsub)
 {
     size_t n;
     const char *text;
-    if (!self->has_target) {
-        luaL_addvalue(&self->result);
+    if (!gsub->has_target) {
+        luaL_addvalue(&gsub->result);
         return;
     }
-    text = lua_tolstring(self->L, -1, &n);
-    add_text(self, text, n);
-    lua_pop(self->L, 1);
+    text = lua_tolstring(gsub->L, -1, &n);
+    add_text(gsub, text, n);
+    lua_pop(gsub->L, 1);
 }
 
 /* Adds the bytes [start, end) of the subject. */
-static void add_subject(substitution *self, size_t start, size_t end)
+static void add_subject(substitution *gsub, size_t start, size_t end)
 {
     mapped_error error;
     mapped_status status;
     size_t n = end - start;
-    if (self->has_target) {
-        const mapped_slice part = {.region = self->subject.region,
-                                   .offset = self->subject.offset + start,
+    if (gsub->has_target) {
+        const mapped_slice part = {.region = gsub->subject.region,
+                                   .offset = gsub->subject.offset + start,
                                    .length = n};
-        status = mapped_copy(self->target, self->written, part, &error);
-        self->written += n;
+        status = mapped_copy(gsub->target, gsub->written, part, &error);
+        gsub->written += n;
     } else {
-        char *to = luaL_prepbuffsize(&self->result, n);
-        status = mapped_read(self->subject, start, to, n, &error);
-        luaL_addsize(&self->result, n);
+        char *to = luaL_prepbuffsize(&gsub->result, n);
+        status = mapped_read(gsub->subject, start, to, n, &error);
+        luaL_addsize(&gsub->result, n);
     }
     if (status != MAPPED_OK)
-        mlua_raise_in(self->L, "gsub", &error);
+        mlua_raise_in(gsub->L, "gsub", &error);
 }
 
 /* Raises an error about the "%" at this offset in the replacement. */
-static void raise_escape(substitution *self, const char *message, size_t offset)
+static void raise_escape(substitution *gsub, const char *message, size_t offset)
 {
-    luaL_error(self->L, "%s at position %I of the replacement", message,
+    luaL_error(gsub->L, "%s at position %I of the replacement", message,
                (LUAI_UACINT)offset + 1);
 }
 
 /* Adds what "%" and a digit stand for; `offset` is that of the "%". */
-static void add_capture(substitution *self, size_t index, size_t offset)
+static void add_capture(substitution *gsub, size_t index, size_t offset)
 {
     mapped_capture capture;
     mapped_error error;
-    if (mapped_match_capture(&self->match, index, &capture, &error) !=
+    if (mapped_match_capture(&gsub->match, index, &capture, &error) !=
         MAPPED_OK) {
-        if (index >= self->match.count)
-            raise_escape(self, error.operation, offset);
-        mlua_raise(self->L, &error);
+        /* The core puts the reason in `operation`. */
+        if (index >= gsub->match.count)
+            raise_escape(gsub, error.operation, offset);
+        mlua_raise(gsub->L, &error);
     }
     if (capture.length != MAPPED_CAPTURE_POSITION) {
-        add_subject(self, capture.start, capture.start + capture.length);
+        add_subject(gsub, capture.start, capture.start + capture.length);
         return;
     }
-    lua_pushinteger(self->L, (lua_Integer)capture.start + 1);
-    add_value(self);
+    lua_pushinteger(gsub->L, (lua_Integer)capture.start + 1);
+    add_value(gsub);
 }
 
 /* Adds what "%" and `c` stand for; `offset` is that of the "%". */
-static void add_escaped(substitution *self, char c, size_t offset)
+static void add_escaped(substitution *gsub, char c, size_t offset)
 {
     if (c == '%')
-        add_text(self, "%", 1);
+        add_text(gsub, "%", 1);
     else if (c == '0')
-        add_subject(self, self->match.start, self->match.end);
+        add_subject(gsub, gsub->match.start, gsub->match.end);
     else if (c >= '1' && c <= '9')
-        add_capture(self, (size_t)(c - '1'), offset);
+        add_capture(gsub, (size_t)(c - '1'), offset);
     else
-        raise_escape(self, "invalid use of '%' in replacement string", offset);
+        raise_escape(gsub, "invalid use of '%' in replacement string", offset);
 }
 
 /* Adds what the string at argument 3 stands for. It ends with a NUL, so a byte
  * follows every "%". */
-static void add_template(substitution *self)
+static void add_template(substitution *gsub)
 {
     size_t length;
-    const char *start = lua_tolstring(self->L, 3, &length);
+    const char *start = lua_tolstring(gsub->L, 3, &length);
     const char *text = start, *end = start + length;
     const char *escape;
     while ((escape = memchr(text, '%', (size_t)(end - text))) != NULL) {
-        add_text(self, text, (size_t)(escape - text));
-        add_escaped(self, escape[1], (size_t)(escape - start));
+        add_text(gsub, text, (size_t)(escape - text));
+        add_escaped(gsub, escape[1], (size_t)(escape - start));
         text = escape + 2;
     }
-    add_text(self, text, (size_t)(end - text));
+    add_text(gsub, text, (size_t)(end - text));
 }
 
-/* Pushes the field of the table at argument 3 whose key is the first capture.
- */
-static void push_field(substitution *self)
+/* Pushes the field of the table at argument 3 whose key is the first capture,
+ * which is the whole match if the pattern has no captures. */
+static void push_field(substitution *gsub)
 {
-    lua_State *L = self->L;
+    lua_State *L = gsub->L;
     mapped_capture first;
     mapped_error error;
-    if (mapped_match_capture(&self->match, 0, &first, &error) != MAPPED_OK)
+    if (mapped_match_capture(&gsub->match, 0, &first, &error) != MAPPED_OK)
         mlua_raise(L, &error);
-    push_capture(L, "gsub", self->subject, &first);
+    push_capture(L, "gsub", gsub->subject, &first);
     lua_gettable(L, 3);
 }
 
 /* Pushes the result of the function at argument 3. */
-static void push_call(substitution *self)
+static void push_call(substitution *gsub)
 {
-    lua_State *L = self->L;
+    lua_State *L = gsub->L;
     int count;
     lua_pushvalue(L, 3);
-    count = push_match(L, "gsub", self->subject, &self->match);
+    count = push_match(L, "gsub", gsub->subject, &gsub->match);
     lua_call(L, count, 1);
 }
 
-static void add_replacement(substitution *self)
+static void add_replacement(substitution *gsub)
 {
-    lua_State *L = self->L;
-    switch (self->replacement_type) {
+    lua_State *L = gsub->L;
+    switch (gsub->replacement_type) {
     case LUA_TTABLE:
-        push_field(self);
+        push_field(gsub);
         break;
     case LUA_TFUNCTION:
-        push_call(self);
+        push_call(gsub);
         break;
     default:
-        add_template(self);
+        add_template(gsub);
         return;
     }
+    /* A view becomes a string; other values stay. */
     mlua_copy_to_string(L, "gsub", lua_gettop(L));
     if (!lua_toboolean(L, -1)) {
         lua_pop(L, 1);
-        add_subject(self, self->match.start, self->match.end);
+        add_subject(gsub, gsub->match.start, gsub->match.end);
     } else if (lua_isstring(L, -1)) {
-        add_value(self);
+        add_value(gsub);
     } else {
         luaL_error(L, "invalid replacement value (a %s)", luaL_typename(L, -1));
     }
 }
 
 /* Replaces at most `max_count` matches and returns their number. */
-static lua_Integer substitute(substitution *self, const mapped_pattern *pattern,
+static lua_Integer substitute(substitution *gsub, const mapped_pattern *pattern,
                               lua_Integer max_count)
 {
     lua_Integer count = 0;
     size_t done = 0; /* the end of what has been replaced or copied */
     while (count < max_count &&
-           next_match(self->L, "gsub", &self->match, pattern, self->subject)) {
-        add_subject(self, done, self->match.start);
-        add_replacement(self);
-        done = self->match.end;
+           next_match(gsub->L, "gsub", &gsub->match, pattern, gsub->subject)) {
+        add_subject(gsub, done, gsub->match.start);
+        add_replacement(gsub);
+        done = gsub->match.end;
         count++;
     }
-    add_subject(self, done, self->subject.length);
+    add_subject(gsub, done, gsub->subject.length);
     return count;
 }
 
 /* The target is argument 5, if there is one. The subject must not change while
  * it is read. */
-static void check_target(lua_State *L, substitution *self)
+static void check_target(lua_State *L, substitution *gsub)
 {
-    const mapped_slice *a = &self->subject, *b = &self->target;
-    self->has_target = !lua_isnoneornil(L, 5);
-    if (!self->has_target)
+    const mapped_slice *a = &gsub->subject, *b = &gsub->target;
+    gsub->has_target = !lua_isnoneornil(L, 5);
+    if (!gsub->has_target)
         return;
-    self->target = mlua_check_view(L, 5);
+    gsub->target = mlua_check_view(L, 5);
     luaL_argcheck(L,
                   a->region != b->region ||
                       a->offset + a->length <= b->offset ||
@@ -429,41 +434,41 @@ static void check_target(lua_State *L, substitution *self)
                   5, "the target overlaps the bytes that are searched");
 }
 
-static void check_replacement(lua_State *L, substitution *self)
+static void check_replacement(lua_State *L, substitution *gsub)
 {
     escape_view(L, "gsub", 3, "%");
-    self->replacement_type = lua_type(L, 3);
-    if (self->replacement_type != LUA_TNUMBER &&
-        self->replacement_type != LUA_TSTRING &&
-        self->replacement_type != LUA_TTABLE &&
-        self->replacement_type != LUA_TFUNCTION)
+    gsub->replacement_type = lua_type(L, 3);
+    if (gsub->replacement_type != LUA_TNUMBER &&
+        gsub->replacement_type != LUA_TSTRING &&
+        gsub->replacement_type != LUA_TTABLE &&
+        gsub->replacement_type != LUA_TFUNCTION)
         mlua_raise_type(L, 3, "string/function/table");
 }
 
 /* gsub(pattern, replacement, n, target) */
 static int pattern_gsub(lua_State *L)
 {
-    substitution self;
+    substitution gsub;
     const mlua_compiled *compiled;
     lua_Integer max_count, count;
     mlua_at_most(L, 5);
-    self.L = L;
-    self.written = 0;
+    gsub.L = L;
+    gsub.written = 0;
     check_pattern(L, "gsub");
     max_count = mlua_opt_integer(L, 4, LUA_MAXINTEGER);
-    check_replacement(L, &self);
+    check_replacement(L, &gsub);
     lua_settop(L, 5);
     compiled = mlua_push_compiled(L, MLUA_PATTERN, 2);
-    self.subject = mlua_check_view(L, 1);
-    check_target(L, &self);
-    mapped_match_init(&self.match, 0);
-    if (!self.has_target)
-        luaL_buffinit(L, &self.result);
-    count = substitute(&self, compiled->pattern, max_count);
-    if (self.has_target)
-        lua_pushinteger(L, (lua_Integer)self.written);
+    gsub.subject = mlua_check_view(L, 1);
+    check_target(L, &gsub);
+    mapped_match_init(&gsub.match, 0);
+    if (!gsub.has_target)
+        luaL_buffinit(L, &gsub.result);
+    count = substitute(&gsub, compiled->pattern, max_count);
+    if (gsub.has_target)
+        lua_pushinteger(L, (lua_Integer)gsub.written);
     else
-        luaL_pushresult(&self.result);
+        luaL_pushresult(&gsub.result);
     lua_pushinteger(L, count);
     return 2;
 }
