@@ -6,6 +6,10 @@
  * one call. Those here give the script a record in place, so they hold it from
  * `reserve` to `commit`, and from `peek` to `release`.
  *
+ * Of errors of the core, mlua_raise raises, mlua_raise_in does so in the name
+ * of the method, and mlua_fail returns nil and a message if the error is one to
+ * be expected. For a mistake of the script luaL_error raises.
+ *
  * Invariant: an end that stays held after a call belongs to a Ring that will be
  * finalized, or freed with the state, which ends the hold. So nothing that may
  * raise, as the making of a Slice, comes between the begin of a hold and the
@@ -14,12 +18,13 @@
 
 static void end_hold(ring_end *end)
 {
+    /* Read now, because mapped_ring_end clears it. */
     mapped_region *region = end->hold.ring.slice.region;
     if (!end->is_held)
         return;
     end->is_held = false;
     mapped_ring_end(&end->hold);
-    mapped_region_release(region);
+    mapped_region_release(region); /* the reference that get_first took */
 }
 
 static void end_holds(mlua_ring *self)
@@ -39,15 +44,15 @@ mlua_ring *mlua_check_ring(lua_State *L)
 }
 
 void mlua_check_record_length(lua_State *L, const mlua_ring *self, size_t n,
-                              size_t i)
+                              size_t number)
 {
     const size_t longest = mapped_ring_longest(&self->core);
     if (n <= longest)
         return;
-    if (i > 0)
-        lua_pushfstring(L, "record %I: ", (LUAI_UACINT)i);
+    if (number > 0)
+        lua_pushfstring(L, "record %I: ", (LUAI_UACINT)number);
     else
-        lua_pushliteral(L, "");
+        lua_pushliteral(L, ""); /* nothing in front */
     lua_pushfstring(L, "%I bytes are more than the longest record's %I",
                     (LUAI_UACINT)n, (LUAI_UACINT)longest);
     lua_concat(L, 2);
@@ -70,6 +75,12 @@ int mlua_ring_new(lua_State *L)
     return 1;
 }
 
+/* Is it off the list of resources? Then nothing would end its hold. */
+static bool is_finalized(const mlua_ring *self)
+{
+    return self->resource.link == NULL;
+}
+
 /* What a script asks for, and gets: a record of n bytes to write, or the next
  * record to read. */
 typedef struct request {
@@ -89,6 +100,17 @@ static mapped_status get_next(mapped_ring_hold *hold, request *request,
     return mapped_ring_peek(hold, 0, &request->record, error);
 }
 
+/* Tries to get the first record, and the hold with it, in one turn. */
+static mapped_status try_first(const mapped_ring *ring, mapped_ring_hold *hold,
+                               request *request, uint64_t turn,
+                               mapped_error *error)
+{
+    if (request->is_reserve)
+        return mapped_ring_reserve_first(ring, request->n, turn, hold,
+                                         &request->record, error);
+    return mapped_ring_peek_first(ring, turn, hold, &request->record, error);
+}
+
 /* Gets the first record, and holds the end from now on. */
 static mapped_status get_first(lua_State *L, const mapped_ring *ring,
                                ring_end *end, request *request,
@@ -97,13 +119,7 @@ static mapped_status get_first(lua_State *L, const mapped_ring *ring,
     mapped_status status;
     mlua_wait wait = mlua_begin_wait(L, request->deadline);
     do
-        if (request->is_reserve)
-            status =
-                mapped_ring_reserve_first(ring, request->n, wait.turn,
-                                          &end->hold, &request->record, error);
-        else
-            status = mapped_ring_peek_first(ring, wait.turn, &end->hold,
-                                            &request->record, error);
+        status = try_first(ring, &end->hold, request, wait.turn, error);
     while (mlua_next_turn(L, &wait, &status, error));
     if (status == MAPPED_OK) {
         mapped_region_acquire(ring->slice.region);
@@ -122,8 +138,7 @@ static int push_record(lua_State *L, mlua_ring *self, request *request)
     mapped_slice *slice;
     mlua_push_slice(L, 1, empty);
     slice = lua_touserdata(L, -1);
-    /* If the Ring has been finalized, nothing would end its hold. */
-    if (self->resource.link == NULL)
+    if (is_finalized(self))
         return mlua_raise_closed(L);
     if (end->is_held)
         status = get_next(&end->hold, request, &error);

@@ -54,9 +54,9 @@ typedef struct mlua_ring {
 mlua_ring *mlua_check_ring(lua_State *L);
 
 /* Raises an error about argument 2 if a record of n bytes is too long. If the
- * argument is a list of records, `i` is this one's number, from 1; else 0. */
+ * argument is a list of records, `number` is this one's, from 1; else 0. */
 void mlua_check_record_length(lua_State *L, const mlua_ring *self, size_t n,
-                              size_t i);
+                              size_t number);
 
 extern const luaL_Reg mlua_ring_copy_methods[]; /* ring_copy.c */
 
