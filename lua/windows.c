@@ -2,6 +2,8 @@
  * size. Each window is a Region of its own. The call for the next window closes
  * that Region, because the collector doesn't know how many addresses it takes.
  *
+ * The method lines is in windows_lines.c.
+ *
  * The user value SOURCE of a Windows is the path or file handle that it was
  * opened with, which keeps the path's text.
  *
@@ -30,8 +32,8 @@ mlua_windows *mlua_check_open_windows(lua_State *L, int arg)
 
 static void close_resource(mlua_resource *resource)
 {
-    /* The resource is the first member of a Windows. */
-    mlua_windows *self = (mlua_windows *)resource;
+    mlua_windows *self =
+        (mlua_windows *)((char *)resource - offsetof(mlua_windows, resource));
     mapped_windows_close(&self->core);
 }
 
@@ -103,6 +105,7 @@ int mlua_open_windows(lua_State *L)
     else
         mlua_check_file(L, 1, MLUA_FILE_TYPES);
     self = push_windows(L);
+    /* Once more after a full collection, if memory or descriptors ran out. */
     do
         status = is_path ? open_path(L, self, size, overlap, &error)
                          : open_stream(L, self, size, overlap, &error);
@@ -143,16 +146,22 @@ static mapped_status map_next_window(mlua_windows *self, mlua_region *region,
 
 /* The metamethod __call is the iterator of a `for`, which passes two more
  * arguments. MAPPED_PAST_END says that the file has got shorter since its size
- * was read: then the size is read again. */
+ * was read: then the size is read again. If memory or descriptors ran out, it
+ * is tried once more after a full collection. */
 static int windows_call(lua_State *L)
 {
+    /* Indices in the stack. */
+    enum {
+        WINDOWS_AT = 1,
+        REGION_AT
+    };
     mlua_windows *self;
     mlua_region *region;
     mapped_error error;
     mapped_status status;
     bool at_end = false, retried = false;
-    lua_settop(L, 1);
-    self = mlua_check_open_windows(L, 1);
+    lua_settop(L, WINDOWS_AT);
+    self = mlua_check_open_windows(L, WINDOWS_AT);
     mlua_close_window(L, self->window);
     region = mlua_push_region(L, mapped_windows_name(&self->core));
     do
@@ -170,9 +179,9 @@ static int windows_call(lua_State *L)
      * then there is another window to close. */
     mlua_close_window(L, self->window);
     self->window = region;
-    lua_pushvalue(L, 2); /* the Region */
-    lua_setiuservalue(L, 1, LAST_WINDOW);
-    mlua_push_slice(L, 2, mapped_region_slice(region->view.region));
+    lua_pushvalue(L, REGION_AT);
+    lua_setiuservalue(L, WINDOWS_AT, LAST_WINDOW);
+    mlua_push_slice(L, REGION_AT, mapped_region_slice(region->view.region));
     return 1;
 }
 
@@ -220,7 +229,7 @@ static size_t search_file(lua_State *L, const char *operation,
 }
 
 /* Converts a position, which counts from 1 or, if it is negative, from the end,
- * to an offset in the file. */
+ * to an offset in the file. 0 is taken as 1: so find does, as string.find. */
 static uint64_t file_offset(lua_State *L, const mlua_windows *self,
                             lua_Integer position)
 {
