@@ -1,5 +1,10 @@
 /* The methods that copy, fill and move many bytes. What may take long runs
- * unlocked (unlocked.h). A Source is the bytes of any buffer (source.h). */
+ * unlocked (unlocked.h). A Source is the bytes of any buffer (source.h).
+ *
+ * METHOD_NAMED (tables.h) begins a method of the object `self`. It tells how
+ * many arguments are required, how many can be positional, and their names;
+ * they arrive in `values[]`, NULL if left out. That of a METHOD_ONE is
+ * `argument`. */
 #include "source.h"
 #include "unlocked.h"
 
@@ -36,25 +41,18 @@ static int check_room(PyObject *self, size_t length, size_t room)
                : raise_room(view_owner(self), "copy_to", length, room);
 }
 
-/* Copies to an object of ours. The Source is a slice, so nothing is to be
- * closed.
- */
+/* Copies to an object of ours. `from` is self, whose bytes are a slice: such a
+ * Source needn't be closed. */
 static PyObject *copy_to_own(PyObject *self, const Extent *to)
 {
-    Source source;
-    if (source_open(view_owner(self)->state, self, "copy_to", &source) < 0 ||
+    Source from;
+    if (source_open(view_owner(self)->state, self, "copy_to", &from) < 0 ||
         require_open(to->owner, "copy_to") < 0 ||
-        check_room(self, source.length, to->slice.length) < 0 ||
-        source_store(&source, to->owner, to->slice, 0) < 0)
+        check_room(self, from.length, to->slice.length) < 0 ||
+        source_store(&from, to->owner, to->slice, 0) < 0)
         return NULL;
     Py_RETURN_NONE;
 }
-
-const char view_copy_to_doc[] = PyDoc_STR(
-    "copy_to($self, dest, /)\n--\n\n"
-    "Copy all bytes to the beginning of `dest`, a writable buffer.\n\n"
-    "ValueError if `dest` is too small or a region is closed, TypeError if\n"
-    "it can't be written, FaultError if a page is lost.");
 
 static int copy_to_buffer(PyObject *self, const Py_buffer *to)
 {
@@ -64,8 +62,14 @@ static int copy_to_buffer(PyObject *self, const Py_buffer *to)
     return slice_read(view_owner(self), span, to->buf, "copy_to");
 }
 
-/* Doesn't ask for a writable buffer, because objects that have none raise
- * different exceptions. Here that is always a TypeError. */
+const char view_copy_to_doc[] = PyDoc_STR(
+    "copy_to($self, dest, /)\n--\n\n"
+    "Copy all bytes to the beginning of `dest`, a writable buffer.\n\n"
+    "ValueError if `dest` is too small or a region is closed, TypeError if\n"
+    "it can't be written, FaultError if a page is lost.");
+
+/* A read-only object raises an exception of its own kind if asked for a
+ * writable buffer; here it is always TypeError. */
 METHOD_ONE(view_copy_to)
 {
     Extent extent;
@@ -96,7 +100,7 @@ const char view_tobytes_doc[] = PyDoc_STR(
 METHOD_NONE(view_tobytes)
 {
     mapped_slice span = view_span(self);
-    if (require_open(view_owner(self), "") < 0)
+    if (require_open(view_owner(self), "") < 0) /* "" names no method */
         return NULL;
     return slice_to_bytes(view_owner(self), span, "tobytes");
 }
