@@ -6,7 +6,11 @@
  * end. So the Ring lets go of its ends at the latest when it is freed.
  *
  * While one thread waits in reserve() or peek(), which it does without the
- * interpreter's lock, no other may use the ends: require_no_wait(). */
+ * interpreter's lock, no other may use the ends: require_no_wait().
+ *
+ * raise_of raises what the core has answered, and returns NULL; raised_as_int
+ * makes -1 of that NULL. */
+#include <assert.h>
 #include <unistd.h>
 
 #include "pickle.h"
@@ -19,6 +23,7 @@ int ring_require(bool condition, const char *reason)
     return condition ? 0 : -1;
 }
 
+/* In a child of fork nobody waits. */
 static int require_no_wait(const Ring *ring)
 {
     return ring_require(ring->waiting_process != getpid(),
@@ -64,7 +69,9 @@ static RingEnd take_end(RingEnd *end)
 static void end_hold(Ring *ring, mapped_ring_hold *hold)
 {
     mapped_ring_end(hold);
-    /* That may have been the last export of a region that was closed. */
+    /* That may have been the last export of a region that was closed. The
+     * buffer of a wrapped one may have to be released now, which runs foreign
+     * code. */
     region_release_wrap(ring->owned.owner);
 }
 
@@ -91,8 +98,8 @@ typedef struct RecordWait {
     bool reserves; /* else it peeks */
     size_t n;      /* the bytes to reserve */
     const mapped_ring *ring;
-    RingEnd end;         /* a copy, so that a fork during the wait finds the
-                          * Ring's own as it was before */
+    RingEnd end; /* a copy: if another thread forks during the wait, the child
+                  * finds the Ring's own as it was before, not half changed */
     mapped_slice record; /* the result */
 } RecordWait;
 
@@ -133,6 +140,9 @@ static int wait_for_record(Ring *ring, RecordWait *record_wait,
     int waited = ring_wait(&wait, end->is_held ? 0 : deadline);
     ring->waiting_process = 0;
     if (waited < 0) {
+        /* The wait had no end when it began: it gives back what its last turn
+         * got. */
+        assert(!end->is_held);
         let_go(ring, &record_wait->end);
         return -1;
     }
@@ -328,16 +338,19 @@ static PyObject *ring_repr(PyObject *self)
 
 #define RING_METHOD_ROW(kind, name) METHOD_ROW(ring, kind, name),
 
-static PyMethodDef ring_methods[] = {RING_DATA_METHODS(RING_METHOD_ROW)
-                                         METHOD_ROW(ring, KEYWORDS, reserve),
-                                     METHOD_ROW(ring, KEYWORDS, commit),
-                                     METHOD_ROW(ring, KEYWORDS, peek),
-                                     METHOD_ROW(ring, NONE, release),
-                                     METHOD_ROW(ring, NONE, cancel),
-                                     METHOD_ROW(ring, KEYWORDS, recv_async),
-                                     METHOD_ROW(ring, KEYWORDS, send_async),
-                                     PICKLE_METHODS(ring),
-                                     {NULL, NULL, 0, NULL}};
+/* clang-format off */
+static PyMethodDef ring_methods[] = {
+    RING_DATA_METHODS(RING_METHOD_ROW)
+    METHOD_ROW(ring, KEYWORDS, reserve),
+    METHOD_ROW(ring, KEYWORDS, commit),
+    METHOD_ROW(ring, KEYWORDS, peek),
+    METHOD_ROW(ring, NONE, release),
+    METHOD_ROW(ring, NONE, cancel),
+    METHOD_ROW(ring, KEYWORDS, recv_async),
+    METHOD_ROW(ring, KEYWORDS, send_async),
+    PICKLE_METHODS(ring),
+    {NULL, NULL, 0, NULL}};
+/* clang-format on */
 
 /* Returns 0, or -1 with an exception. */
 static int look(PyObject *self, mapped_ring_state *state)
