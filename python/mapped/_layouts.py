@@ -14,7 +14,9 @@ from operator import index
 from sys import byteorder
 
 _DEPTH = 16  # of records in records, as in the core
-_FIELDS = 100_000  # of a dtype: a small one that shares dtypes may have any number
+# Of a dtype: one that contains another many times may have far more fields than
+# its memory would suggest.
+_FIELDS = 100_000
 _STRUCT_CODES = {
     "i8": "b", "u8": "B", "i16": "h", "u16": "H", "i32": "i", "u32": "I",
     "i64": "q", "u64": "Q", "f16": "e", "f32": "f", "f64": "d", "bool": "?",
@@ -28,6 +30,7 @@ _ELEMENTS = {  # by NumPy's kind and size in bytes
 # Texts of messages: no code of the values in them runs.
 
 def _type_name(value):
+    # type(value).__name__ would run a metaclass's code.
     return f"'{type.__dict__['__name__'].__get__(type(value))[:60]}'"
 
 
@@ -118,6 +121,7 @@ def with_names(record, names):
             raise _refusal("field without bytes", name)
         if item == "pascal":
             raise _refusal("type for struct's 'p'", name)
+        # A lone "c" is a text of one byte.
         named_fields.append(
             (name, offset, item, abs(count) if item == "char" else count))
     return size, tuple(named_fields)
@@ -125,9 +129,9 @@ def with_names(record, names):
 
 def _split_element(item):
     """The element without its byte order, its size in bytes, and its order as
-    struct spells it, or "" for a single byte. Of a record ("", 0, "")."""
+    struct spells it, or "" for a single byte. Of a record (None, 0, "")."""
     if isinstance(item, tuple):
-        return "", 0, ""
+        return None, 0, ""
     element = item.removesuffix("be")
     bits = "".join(filter(str.isdigit, element)) or 8
     size = int(bits) // 8
@@ -153,7 +157,9 @@ def _to_numpy(item, count):
         if element in _STRUCT_CODES:
             single = f"{order or '|'}{element[0]}{size}"
         else:
-            single = "|u1", (size,)  # the bytes of what NumPy doesn't know
+            # The bytes of what NumPy doesn't know: ("|u1", (3,)) for "u24",
+            # and (("|u1", (3,)), (2,)) for an array of two.
+            single = "|u1", (size,)
     return single if count < 0 else (single, (count,))
 
 
@@ -164,15 +170,15 @@ def to_struct(record):
     for name, offset, item, count in fields:
         element, size, item_order = _split_element(item)
         if element not in _STRUCT_CODES:
-            problem = "has no code for"
+            problem = "struct has no code for field"
         elif offset < end:
-            problem = "can't go back to"
+            problem = "struct can't go back to field"
         elif order and item_order and order != item_order:
-            problem = "has one byte order, and not for"
+            problem = "struct has one byte order, and not for field"
         else:
             problem = None
         if problem:
-            raise ValueError(f"struct {problem} field {name[:60]!r}")
+            raise ValueError(f"{problem} {name[:60]!r}")
         text += _padding(offset - end) + _struct_item(item, element, count)
         end = offset + size * abs(count)
         order = order or item_order
