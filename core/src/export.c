@@ -1,6 +1,6 @@
-/* An export is a stretch of time at whose end the library tells whether a page
- * of a slice was lost in it. Pointers that leave the library need that, and so
- * do long calls.
+/* An export watches a slice for a while. When it ends, it says whether a page
+ * of the slice was lost meanwhile. Pointers that leave the library are exports,
+ * and so are long calls.
  *
  * A page is *lost* once its file can't supply it (it was truncated, or reading
  * it failed) and zeros stand in for it; it is *recovered* when it is mapped
@@ -9,14 +9,16 @@
  * There are two kinds of exports.
  *
  * - A pointer: `data` is set. What is read and written through it isn't
- *   checked. While the region counts any, it can neither close nor shrink. If
- *   it moves to grow it gets a new mapping, and keeps the old one, which the
- *   export shows, until the last one ends (region_resize.c).
+ *   checked. While a region has pointer exports, it can neither close nor
+ *   shrink. If it moves to grow it gets a new mapping, and keeps the old
+ *   mapping, to which the exports point, until the last export ends
+ *   (region_resize.c).
  *
  * - An operation: `data` is NULL. It is a long call of the library, which
  *   checks each of its accesses itself. It isn't counted, so the region may
- *   close meanwhile. Zeros then stand in for the pages; but as the operation
- *   holds a reference, the addresses stay its own.
+ *   close meanwhile. Zeros then stand in for the pages; the operation's
+ *   reference keeps the address range reserved, so nothing else can appear
+ *   there.
  *
  * A page may be lost and recovered again before the end. So an export notes in
  * `since` how many recoveries there had been when it began. */
@@ -71,8 +73,8 @@ void mapped_export_begin_operation(mapped_region *region,
  * this order misses none.
  *
  * An operation asks for less. Its accesses have already reported pages that are
- * still lost, and each was checked against the region's length, which has
- * become shorter where the file was truncated. */
+ * still lost. So it leaves out truncated pages: its accesses have met the
+ * region's shorter length. */
 mapped_status mapped_export_check(const mapped_export *exported,
                                   mapped_error *error)
 {
@@ -85,7 +87,7 @@ mapped_status mapped_export_check(const mapped_export *exported,
     mapped_status status = MAPPED_OK;
     if (slice.region == NULL)
         return mapped_error_set(error, MAPPED_CLOSED, "export");
-    if (pointer)
+    if (pointer) /* unlike check_lost, a fault in a closed region, too */
         status = mapped__region_check_lost_in_export(slice.region, slice.offset,
                                                      slice.length, error);
     if (status == MAPPED_OK)
