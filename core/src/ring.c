@@ -15,8 +15,9 @@
  *   store, after its records are written or read: so there is no moment at
  *   which the death of a process leaves half a record.
  *
- * No function waits while it holds a mutex, except one that the caller has
- * taken with a hold. So a process that is stopped doesn't stop the others.
+ * No function here waits with a mutex held that it took itself. A caller may,
+ * with a hold (ring_hold.c). So a process that is stopped doesn't stop the
+ * others.
  *
  * Invariant: what is read from the memory is checked before it is used. Both
  * positions are multiples of 8 below twice the capacity and at most the
@@ -46,7 +47,7 @@ static mapped__ring_header empty_header(const mapped_ring *ring)
     mapped__ring_header header = {.version = VERSION,
                                   .byte_order = BYTE_ORDER_MARK,
                                   .capacity = ring->capacity,
-                                  .records_at = RECORDS_AT};
+                                  .records_at = HEADER_SIZE};
     memcpy(&header.magic, magic, sizeof magic);
     return header;
 }
@@ -57,6 +58,8 @@ static mapped_status write_header(const mapped_ring *ring, mapped_error *error)
 {
     const mapped__ring_header empty = empty_header(ring);
     unsigned char *p;
+    /* A guarded access (slice.h): what is read or stored counts only if leave
+     * succeeds. */
     mapped_status status =
         mapped_slice_enter_write(ring->slice, 0, HEADER_SIZE, &p, error);
     if (status != MAPPED_OK)
@@ -82,7 +85,7 @@ static mapped_status check_header(const mapped_ring *ring,
     if (MAPPED__LOAD(&header->version) != VERSION)
         return mapped_error_set(error, MAPPED_UNSUPPORTED,
                                 "Ring: another version");
-    if (MAPPED__LOAD(&header->records_at) != RECORDS_AT)
+    if (MAPPED__LOAD(&header->records_at) != HEADER_SIZE)
         return mapped_error_set(error, MAPPED_CORRUPT, "Ring");
     if (capacity != ring->capacity)
         return mapped__error_set_length(error, MAPPED_SIZE, "Ring", capacity,
@@ -117,11 +120,11 @@ static bool is_unused_header(const mapped_ring *ring, unsigned char *memory)
     const mapped__ring_header empty = empty_header(ring);
     uint64_t allowed[HEADER_SIZE / 8];
     const uint64_t *words = (const uint64_t *)(const void *)memory;
-    const size_t mutex_at = SENDERS_MUTEX_AT / 8;
+    const size_t mutex_index = SENDERS_MUTEX_AT / 8;
     memcpy(allowed, &empty, sizeof allowed);
     for (size_t i = 0; i < HEADER_SIZE / 8; i++) {
         const uint64_t word = MAPPED__LOAD(&words[i]);
-        if (word != 0 && word != allowed[i] && i != mutex_at)
+        if (word != 0 && word != allowed[i] && i != mutex_index)
             return false;
     }
     return true;
@@ -138,11 +141,13 @@ static bool is_zero(const unsigned char *bytes, size_t n)
 static mapped_status check_piece(const mapped_ring *ring, size_t at, size_t n,
                                  mapped_error *error)
 {
+    const bool is_header = at == 0;
     unsigned char *p;
     mapped_status status = mapped_slice_enter(ring->slice, at, n, &p, error);
     if (status != MAPPED_OK)
         return status;
-    const bool is_unused = at == 0 ? is_unused_header(ring, p) : is_zero(p, n);
+    const bool is_unused =
+        is_header ? is_unused_header(ring, p) : is_zero(p, n);
     status = mapped_slice_leave(ring->slice, at, n, error);
     return status == MAPPED_OK && !is_unused ? refuse_content(error) : status;
 }
@@ -152,7 +157,7 @@ static mapped_status check_unused(const mapped_ring *ring, mapped_error *error)
 {
     const size_t piece = 1 << 20, length = ring->slice.length;
     mapped_status status = check_piece(ring, 0, HEADER_SIZE, error);
-    for (size_t at = RECORDS_AT; status == MAPPED_OK && at < length;
+    for (size_t at = HEADER_SIZE; status == MAPPED_OK && at < length;
          at += piece) {
         const size_t left = length - at;
         status = check_piece(ring, at, left < piece ? left : piece, error);
@@ -178,9 +183,9 @@ static mapped_status format_locked(const mapped_ring *ring,
     mapped_status status = read_header(ring, &is_formatted, error);
     if (status == MAPPED_OK && !is_formatted)
         status = write_header(ring, error);
-    mapped_status unlocked =
+    mapped_status unlock_status =
         mapped_mutex_unlock(mutex, status == MAPPED_OK ? error : NULL);
-    return status == MAPPED_OK ? unlocked : status;
+    return status == MAPPED_OK ? unlock_status : status;
 }
 
 /* How long to wait for another process that formats the ring, in nanoseconds,
@@ -191,9 +196,9 @@ static mapped_status format_locked(const mapped_ring *ring,
 
 /* Formats the slice, or waits until another process has. The senders' mutex
  * decides who does it. Whether its last owner has died isn't asked for (NULL):
- * the part of a header that it left is formatted all the same. If the mutex
- * belongs to a living process that formats no ring, these bytes are no mutex
- * but somebody's data. */
+ * the part of a header that it left is formatted all the same. If the word
+ * stays locked for FORMAT_TIMEOUT and no header appears, it was no mutex but
+ * somebody's data, which is refused. */
 static mapped_status format(const mapped_ring *ring, mapped_error *error)
 {
     const uint64_t end = mapped_deadline(FORMAT_TIMEOUT);
@@ -244,6 +249,7 @@ static mapped_status check_slice(mapped_slice slice, mapped_error *error)
     if (mapped_region_mode(slice.region) == MAPPED_MODE_COPY)
         return mapped_error_set(error, MAPPED_UNSUPPORTED,
                                 "Ring: a private copy of a file");
+    /* Checks the length, too. */
     status = mapped_slice_enter_write(slice, 0, least, &first, error);
     if (status != MAPPED_OK)
         return status;
@@ -251,6 +257,8 @@ static mapped_status check_slice(mapped_slice slice, mapped_error *error)
     status = mapped_slice_leave(slice, 0, least, error);
     if (status != MAPPED_OK)
         return status;
+    /* The address means nothing to the caller, so the error tells the length,
+     * and 8 as what the address has to be a multiple of. */
     return is_aligned ? MAPPED_OK
                       : mapped__error_set_length(error, MAPPED_MISALIGNED,
                                                  "Ring", slice.length, 8);

@@ -6,7 +6,7 @@
 
 #include "ring_internal.h"
 
-static const mapped__ring_condition any_record = {.sends = false};
+static const mapped__ring_condition any_record = {.wants_room = false};
 
 static mapped_status report(const mapped_ring *ring, const char *operation,
                             mapped_status status, mapped_error *error)
@@ -22,8 +22,8 @@ static mapped_status begin_ready(const mapped_ring *ring,
 {
     mapped_status status;
     do {
-        status =
-            mapped__ring_begin(ring, condition.sends, deadline, hold, error);
+        status = mapped__ring_begin(ring, condition.wants_room, deadline, hold,
+                                    error);
         if (status != MAPPED_OK || mapped__ring_is_ready(hold, condition.n))
             return status;
         mapped_ring_end(hold);

@@ -238,7 +238,8 @@ static void set_inline_limit(mapped_ring_hold *hold)
 static mapped_status make_ready(mapped_ring_hold *hold, size_t n,
                                 uint64_t deadline, mapped_error *error)
 {
-    const mapped__ring_condition condition = {hold->sends_, n};
+    const mapped__ring_condition condition = {.wants_room = hold->sends_,
+                                              .n = n};
     for (int polls = deadline > 0 ? 0 : POLLS;; polls++) {
         mapped_status status = read_other_position(hold, error);
         if (status == MAPPED_OK)

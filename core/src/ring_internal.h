@@ -30,9 +30,8 @@ typedef struct mapped__ring_header {
     uint64_t zero4[6];
 } mapped__ring_header;
 
-#define RECORDS_AT MAPPED_RING_RECORDS_AT
 #define HEADER_SIZE sizeof(mapped__ring_header)
-_Static_assert(HEADER_SIZE == RECORDS_AT, "no padding");
+_Static_assert(HEADER_SIZE == MAPPED_RING_RECORDS_AT, "no padding");
 
 #define SENDERS_MUTEX_AT offsetof(mapped__ring_header, senders_mutex)
 #define RECEIVERS_MUTEX_AT offsetof(mapped__ring_header, receivers_mutex)
@@ -102,7 +101,7 @@ mapped_status mapped__ring_check_length(const mapped_ring *ring, size_t n,
 /* What an end waits for: a sender for room for a record of n bytes, a receiver
  * for a record (n is 0). */
 typedef struct mapped__ring_condition {
-    bool sends;
+    bool wants_room;
     size_t n;
 } mapped__ring_condition;
 

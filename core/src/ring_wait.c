@@ -17,14 +17,16 @@ typedef struct positions {
     uint64_t head, tail;
 } positions;
 
-/* Reads both positions, and into `state`, if it isn't NULL, how often a process
- * died that held a mutex. The loads of the positions must come after the store
- * to the sleep word in sleep_until, which only SEQ_CST promises. */
+/* Reads both positions. If `state` isn't NULL, also reads the two counts of
+ * deaths with a mutex held. The loads of the positions must come after the
+ * store to the sleep word in sleep_until, which only SEQ_CST promises. */
 static mapped_status read_positions(const mapped_ring *ring, positions *seen,
                                     mapped_ring_state *state,
                                     mapped_error *error)
 {
     unsigned char *p;
+    /* A guarded access (slice.h): what is read counts only if leave succeeds.
+     */
     mapped_status status =
         mapped_slice_enter(ring->slice, 0, HEADER_SIZE, &p, error);
     if (status != MAPPED_OK)
@@ -76,7 +78,7 @@ static mapped_status check_condition(const mapped_ring *ring,
         return status;
     const bool is_met =
         !mapped__ring_is_valid(ring, seen.head, seen.tail) ||
-        (condition.sends
+        (condition.wants_room
              ? mapped__ring_has_room(ring, seen.head, seen.tail, condition.n)
              : seen.head != seen.tail);
     return is_met ? MAPPED_OK : MAPPED_TIMEOUT;
@@ -93,7 +95,7 @@ static mapped_status poll_until(const mapped_ring *ring,
                                 mapped_error *error)
 {
     for (;;) {
-        const bool is_last = mapped__now() >= end;
+        const bool is_last = mapped__now() >= end; /* the last check */
         for (int i = 0; i < POLLS_PER_CLOCK; i++) {
             mapped_status status = check_condition(ring, condition, error);
             if (status != MAPPED_TIMEOUT || is_last)
@@ -111,7 +113,7 @@ static mapped_status find_sleep_word(const mapped_ring *ring,
     const bool machine_is_big_endian = MAPPED_BIG_ENDIAN;
     const mapped_element *native_u32 =
         mapped_element_find(MAPPED_KIND_UNSIGNED, 4, machine_is_big_endian);
-    const size_t at = condition.sends
+    const size_t at = condition.wants_room
                           ? offsetof(mapped__ring_header, sender_sleeps)
                           : offsetof(mapped__ring_header, receiver_sleeps);
     return mapped_atomic_at(ring->slice, native_u32, at, word, error);
@@ -120,9 +122,31 @@ static mapped_status find_sleep_word(const mapped_ring *ring,
 /* How long to sleep at most before the positions are read again, in
  * nanoseconds. A wake can be missed: a process that holds its end for several
  * records moves its position and reads the sleep word without a fence in
- * between, and may die between the two. So the first sleep is short. */
+ * between, so it may read a 0 that this thread has just made a 1. So the sleep
+ * after that is short: the first one, and one after a wake, which has set the
+ * word to 0. When later sleeps begin, the word has long been 1: they miss a
+ * wake only if a process dies between the two, which is rare. */
 #define FIRST_SLEEP ((uint64_t)1000000)
 #define LONG_SLEEP ((uint64_t)100000000)
+
+/* Sleeps once, until a wake, but for no more than `*longest`, and sets that for
+ * the next time. OK after a wake or a nap; MAPPED_TIMEOUT only at the deadline.
+ * The condition isn't checked again after that: it may be met if a wake was
+ * missed, which the next call finds. */
+static mapped_status nap(const mapped_atomic *word, uint64_t deadline,
+                         uint64_t *longest, mapped_error *error)
+{
+    const mapped_value one = {.u = 1};
+    mapped_value found; /* unused */
+    if (mapped__now() >= deadline)
+        return mapped_error_set(error, MAPPED_TIMEOUT, "wait");
+    const uint64_t wake = mapped_deadline(*longest);
+    const bool is_last = deadline <= wake; /* the last nap */
+    mapped_status status =
+        mapped_atomic_wait(word, one, is_last ? deadline : wake, &found, error);
+    *longest = status == MAPPED_TIMEOUT ? LONG_SLEEP : FIRST_SLEEP;
+    return status == MAPPED_TIMEOUT && !is_last ? MAPPED_OK : status;
+}
 
 /* Sleeps until the condition is met. The sleep word is set to 1 before the
  * positions are read: whoever moves a position after that sees the 1, sets the
@@ -136,21 +160,12 @@ static mapped_status sleep_until(const mapped_ring *ring,
     mapped_atomic word;
     mapped_status status = find_sleep_word(ring, condition, &word, error);
     while (status == MAPPED_OK) {
-        mapped_value woken_by;
         status = mapped_atomic_store(&word, one, MAPPED_ORDER_SEQ_CST, error);
         if (status == MAPPED_OK)
             status = check_condition(ring, condition, error);
         if (status != MAPPED_TIMEOUT)
-            break;
-        if (mapped__now() >= deadline)
-            return mapped_error_set(error, MAPPED_TIMEOUT, "wait");
-        const uint64_t wake = mapped_deadline(longest);
-        const bool is_last = deadline <= wake;
-        status = mapped_atomic_wait(&word, one, is_last ? deadline : wake,
-                                    &woken_by, error);
-        longest = status == MAPPED_TIMEOUT ? LONG_SLEEP : FIRST_SLEEP;
-        if (status == MAPPED_TIMEOUT && !is_last)
-            status = MAPPED_OK;
+            return status;
+        status = nap(&word, deadline, &longest, error);
     }
     return status;
 }
@@ -183,13 +198,13 @@ mapped_status mapped__ring_wait(const mapped_ring *ring,
 mapped_status mapped_ring_wait_record(const mapped_ring *ring,
                                       uint64_t deadline, mapped_error *error)
 {
-    const mapped__ring_condition record = {.sends = false};
+    const mapped__ring_condition record = {.wants_room = false};
     return mapped__ring_wait(ring, record, deadline, error);
 }
 
 mapped_status mapped_ring_wait_room(const mapped_ring *ring, size_t n,
                                     uint64_t deadline, mapped_error *error)
 {
-    const mapped__ring_condition room = {.sends = true, .n = n};
+    const mapped__ring_condition room = {.wants_room = true, .n = n};
     return mapped__ring_wait(ring, room, deadline, error);
 }
