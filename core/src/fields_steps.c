@@ -8,7 +8,11 @@
  * - the *gap* after a field of a `struct` format, up to the next field: pads of
  *   that language aren't fields, only distances;
  * - in a `string.pack` format *pads*, fields without a value ('x', 'X');
- * - the *padding* before a field, up to a multiple of its alignment.
+ * - in such a format the *padding* before a field, up to a multiple of its
+ *   alignment.
+ *
+ *     struct "bxi"           [b]<- gap 3 ->[i]
+ *     string.pack "!4bxi4"   [b][x: pad][padding 2][i4]
  *
  * Three walks add these up: mapped_fields_next without any data,
  * mapped_fields_unpack with the lengths that are stored in the slice, and
@@ -39,17 +43,17 @@ static size_t bytes_to_multiple(size_t offset, size_t multiple)
     return -offset & (multiple - 1);
 }
 
-/* Returns the bytes between the cursor and the field at it. A cursor in a
- * `struct` format stands at its field, as the gap before has been passed; but
- * the first field has none before it, and may follow pads. */
+/* Returns the bytes between the cursor and the field at it. */
 static size_t padding_before(const mapped_cursor *cursor,
                              const mapped_field *field)
 {
-    if (cursor->done > 0)
+    if (cursor->done > 0) /* inside a spread field */
         return 0;
-    if (field->align > 1)
+    if (field->align > 1) /* string.pack: aligned */
         return bytes_to_multiple(cursor->offset, field->align);
-    return cursor->field == 0 ? field->offset : 0;
+    if (cursor->field == 0) /* struct: pads before the first field */
+        return field->offset;
+    return 0; /* a gap, if any, has been passed with the field before */
 }
 
 /* Is the value at the cursor the last one of its field? */
@@ -60,8 +64,8 @@ static bool is_last_value(const mapped_cursor *cursor,
 }
 
 /* Returns the bytes between the end of the value at the cursor and the next
- * field, or the end of the format. Where these depend on the data there are
- * none: only pads and padding. */
+ * field, or the end of the format. A format whose size depends on the data or
+ * on where it lies (!fixed) has no gaps, only pads and padding. */
 static size_t gap_after(const mapped_fields *fields,
                         const mapped_cursor *cursor, const mapped_field *field)
 {
@@ -144,8 +148,11 @@ static inline mapped_status check_range(mapped_slice slice, size_t offset,
     return mapped_slice_sub(slice, offset, n, &range, error);
 }
 
-/* Reads the length, and finds the value's bytes after it. `*size` as in
- * unpack_value. */
+/* The locate functions find out where the value's bytes begin and how many they
+ * are. `*size` in: the field's fixed_size; out: all bytes that the value takes,
+ * with its length or zero byte. */
+
+/* Reads the length, and finds the value's bytes after it. */
 static mapped_status locate_counted(mapped_slice slice,
                                     mapped_field_value *value, size_t *size,
                                     mapped_error *error)
@@ -174,6 +181,8 @@ static mapped_status locate_zero(mapped_slice slice, mapped_field_value *value,
     while (zero == NULL && at < slice.length) {
         size_t left = slice.length - at, n = left < limit ? left : limit;
         unsigned char *p;
+        /* A guarded access (slice.h): what is read counts only if leave
+         * succeeds. */
         mapped_status status = mapped_slice_enter(slice, at, n, &p, error);
         if (status != MAPPED_OK)
             return status;
@@ -185,7 +194,7 @@ static mapped_status locate_zero(mapped_slice slice, mapped_field_value *value,
             return status;
         at += n;
     }
-    if (zero == NULL)
+    if (zero == NULL) /* fails: there is no byte at the end */
         return check_range(slice, at, 1, error);
     *size = at - value->offset;
     value->length = *size - 1;
@@ -203,14 +212,13 @@ static mapped_status locate_pascal(mapped_slice slice,
     mapped_status status = MAPPED_OK;
     if (item->count > 0)
         status = mapped_get_u8(slice, value->offset, &first, error);
-    const uint8_t *bytes = mapped_item_load_bytes(item, &first, &value->length);
-    value->offset += (size_t)(bytes - &first);
+    (void)mapped_item_load_bytes(item, &first, &value->length);
+    value->offset += item->count > 0 ? 1 : 0;
     return status;
 }
 
-/* Loads the number at `value->offset`, or finds out where the value's bytes
- * begin and how many they are. `*size` in: its fixed_size; out: all bytes that
- * the value takes, with its length or zero byte. */
+/* Loads the number at `value->offset`, or locates the value's bytes. `*size` as
+ * for the locate functions. */
 static mapped_status unpack_value(mapped_slice slice, mapped_field_value *value,
                                   size_t *size, mapped_error *error)
 {
@@ -245,7 +253,7 @@ static mapped_status unpack_next(const mapped_fields *fields,
     size_t size = fixed_size(field), gap = gap_after(fields, cursor, field);
     mapped_field_value *value = &values->values[values->count];
     mapped_status status = MAPPED_OK;
-    /* For a number alone mapped_get does this. */
+    /* mapped_get checks the range of a number. */
     if (padding + gap > 0 || !is_number(&field->item))
         status =
             check_range(slice, cursor->offset, padding + size + gap, error);
@@ -262,6 +270,15 @@ static mapped_status unpack_next(const mapped_fields *fields,
     return MAPPED_OK;
 }
 
+/* Moves the cursor past a format that is empty, or pads alone ("4x" of
+ * `struct`), if this is one: it has no field whose value takes the bytes. */
+static void pass_format_without_fields(const mapped_fields *fields,
+                                       mapped_cursor *cursor)
+{
+    if (fields->count == 0)
+        cursor->offset += fields->size;
+}
+
 /* Goes on at the cursor, with as many values as there is room for. */
 static mapped_status unpack(const mapped_fields *fields, mapped_slice slice,
                             mapped_cursor *cursor, mapped_field_values *values,
@@ -270,10 +287,10 @@ static mapped_status unpack(const mapped_fields *fields, mapped_slice slice,
     mapped_status status = MAPPED_OK;
     if (fields->named)
         return mapped_error_set(error, MAPPED_ARGUMENT, "unpack");
-    if (fields->count == 0) { /* empty, or pads alone: "4x" of `struct` */
+    if (fields->count == 0)
         status = check_range(slice, cursor->offset, fields->size, error);
-        cursor->offset += status == MAPPED_OK ? fields->size : 0;
-    }
+    if (status == MAPPED_OK)
+        pass_format_without_fields(fields, cursor);
     while (status == MAPPED_OK && cursor->field < fields->count &&
            values->count < values->capacity)
         status = unpack_next(fields, slice, cursor, values, error);
@@ -455,8 +472,7 @@ static mapped_status pack_values(packer *self,
     }
     if (status == MAPPED_OK && i != values->count)
         return mapped_error_set(self->error, MAPPED_ARGUMENT, "pack");
-    if (self->fields->count == 0) /* empty, or pads alone, as in unpack */
-        self->at.offset += self->fields->size;
+    pass_format_without_fields(self->fields, &self->at);
     return status == MAPPED_OK ? zero_between(self, end_of_last) : status;
 }
 
