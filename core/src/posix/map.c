@@ -71,7 +71,8 @@ static unsigned char *map_no_access(void *address, size_t length)
 
 /* The kernel joins neighbouring mappings of consecutive pages of one open file.
  * To unmap one of them later splits the joined mapping, which fails at the
- * limit on mappings. A gap on either side keeps them apart. */
+ * limit on mappings. A gap on either side keeps them apart. region_open.c sets
+ * APART where several regions may map one open file. */
 static size_t gap_of(unsigned flags)
 {
     return flags & MAPPED__MAP_APART ? mapped__page_size() : 0;
@@ -140,6 +141,8 @@ static mapped_status map_anywhere(const mapped__map_request *request,
     return MAPPED_OK;
 }
 
+/* `mapping` has its sizes and flags (mapped__map); on failure mapped__map
+ * unmaps what there is. */
 mapped_status mapped__map_new(const mapped__map_request *request,
                               mapped__mapping *mapping, mapped_error *error)
 {
@@ -147,12 +150,14 @@ mapped_status mapped__map_new(const mapped__map_request *request,
         mapping->reserved > mapping->used || gap_of(mapping->flags) > 0;
     mapped_status status = reserves ? map_in_reserve(request, mapping, error)
                                     : map_anywhere(request, mapping, error);
-    mapped__spare_pages_prepare(); /* for when this mapping loses pages */
+    /* So that replacing a page works at the limit on mappings. */
+    mapped__spare_pages_prepare();
     return status;
 }
 
 /* EFAULT says that a page can't be had, but not which nor why. Bisection finds
- * it: the first `good` pages can be had, of the first `bad` one can't. */
+ * it: the first `good` pages are available, and among the first `bad` pages one
+ * isn't. */
 static mapped_status report_bad_page(const mapped__mapping *mapping,
                                      const mapped__map_request *request,
                                      bool writable, mapped_error *error)
@@ -267,7 +272,8 @@ static void give_back_reserve(mapped__mapping *mapping)
  *
  * Where the mapping must not move, the kernel answers ENOMEM if there is no
  * room behind it. It always answers EFAULT if the mapping consists of several,
- * as it does once a page of it was replaced: only a new one can grow. */
+ * as it does once a page of it was replaced. Both are MAPPED_BUSY, after which
+ * the region lets the mapping move, or makes a new one (region_resize.c). */
 static mapped_status grow_by_remap(mapped__mapping *mapping, size_t used,
                                    bool sole_user, mapped_error *error)
 {
@@ -277,9 +283,11 @@ static mapped_status grow_by_remap(mapped__mapping *mapping, size_t used,
     unsigned char *start = mapped__pages_remap(mapping->address, mapping->used,
                                                used + gap, sole_user);
     if (start == MAP_FAILED) {
-        bool would_move = errno == EFAULT || (errno == ENOMEM && !sole_user);
-        return would_move ? mapped_error_set(error, MAPPED_BUSY, "mremap")
-                          : mapped__system_error(error, "mremap");
+        bool needs_new_mapping =
+            errno == EFAULT || (errno == ENOMEM && !sole_user);
+        return needs_new_mapping
+                   ? mapped_error_set(error, MAPPED_BUSY, "mremap")
+                   : mapped__system_error(error, "mremap");
     }
     if (gap > 0)
         munmap(start + used, gap);
@@ -303,8 +311,7 @@ mapped_status mapped__map_grow(mapped__mapping *mapping,
     return mapped__map(request, mapping, error);
 }
 
-/* POSIX can make a mapped file shorter, so nothing is detached; Windows can't.
- */
+/* Does nothing: only Windows must unmap a file to shorten it. */
 mapped_status mapped__map_detach(mapped__mapping *mapping, bool sole_user,
                                  mapped_error *error)
 {
