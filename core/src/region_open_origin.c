@@ -45,28 +45,29 @@ static mapped_status check_origin(const mapped_origin *origin,
                  : mapped_error_set(error, MAPPED_ARGUMENT, "open an origin");
 }
 
-mapped_status mapped__opening_identify(const mapped__opening *o,
+mapped_status mapped__opening_identify(const mapped__opening *opening,
                                        mapped_error *error)
 {
-    const mapped_origin *origin = o->origin;
+    const mapped_origin *origin = opening->origin;
     if (origin == NULL || origin->device == 0)
         return MAPPED_OK;
-    bool same =
-        o->info.device == origin->device && o->info.serial == origin->serial;
+    bool same = opening->info.device == origin->device &&
+                opening->info.serial == origin->serial;
     if (same && origin->birth != 0) {
-        uint64_t birth = mapped__file_birth(o->file);
+        uint64_t birth = mapped__file_birth(opening->file);
         same = birth == 0 || birth == origin->birth;
     }
     return same ? MAPPED_OK : mapped_error_set(error, MAPPED_STALE, "open");
 }
 
 /* Opens the file of the path or name, or duplicates the descriptor. */
-static mapped_status open_file(mapped__opening *o, mapped_error *error)
+static mapped_status open_file(mapped__opening *opening, mapped_error *error)
 {
-    const mapped_origin *origin = o->origin;
+    const mapped_origin *origin = opening->origin;
     if (origin->kind == MAPPED_ORIGIN_DESCRIPTOR)
-        return mapped__file_duplicate(origin->descriptor, &o->file, error);
-    return mapped__opening_find(o, origin->path, error);
+        return mapped__file_duplicate(origin->descriptor, &opening->file,
+                                      error);
+    return mapped__opening_find(opening, origin->path, error);
 }
 
 static mapped_status protect_again(mapped__region *self,
@@ -83,21 +84,21 @@ static mapped_status protect_again(mapped__region *self,
     return status;
 }
 
-static mapped_status open_origin(mapped__opening *o, mapped_region **region,
-                                 mapped_error *error)
+static mapped_status open_origin(mapped__opening *opening,
+                                 mapped_region **region, mapped_error *error)
 {
     mapped_region *opened;
-    mapped_status status = check_origin(o->origin, error);
+    mapped_status status = check_origin(opening->origin, error);
     if (status == MAPPED_OK)
-        status = mapped__opening_check(o, error);
+        status = mapped__opening_check(opening, error);
     if (status == MAPPED_OK)
-        status = open_file(o, error);
+        status = open_file(opening, error);
     if (status == MAPPED_OK)
-        status = mapped__opening_map(o, o->path, &opened, error);
+        status = mapped__opening_map(opening, opening->path, &opened, error);
     if (status != MAPPED_OK)
         return status;
-    mapped__region_of(opened)->refresh_limit = o->origin->limit;
-    status = protect_again(mapped__region_of(opened), o->origin, error);
+    mapped__region_of(opened)->refresh_limit = opening->origin->limit;
+    status = protect_again(mapped__region_of(opened), opening->origin, error);
     if (status == MAPPED_OK)
         *region = opened;
     else
@@ -109,14 +110,14 @@ mapped_status mapped_region_open_origin(const mapped_origin *origin,
                                         mapped_region **region,
                                         mapped_error *error)
 {
-    mapped__opening o = {.origin = origin, .mode = origin->mode};
-    o.options =
+    mapped__opening opening = {.origin = origin, .mode = origin->mode};
+    opening.options =
         (mapped_open_options){.offset = origin->offset,
                               .length = mapped_length_exactly(origin->length),
                               .reserve = origin->reserve,
                               .flags = origin->flags,
                               .huge = origin->huge};
-    mapped_status status = open_origin(&o, region, error);
+    mapped_status status = open_origin(&opening, region, error);
     if (status == MAPPED_OK)
         return MAPPED_OK;
     mapped_error_set_path(error, origin->path);

@@ -24,27 +24,27 @@ typedef struct mapped__opening {
 
     /* How to undo what was done to it. */
     bool created;
-    bool changed;     /* its size isn't `info.size` any more */
-    bool emptied;     /* a "w+" has truncated what it held */
-    uint64_t trimmed; /* its size with a spare that was removed; 0: none was */
+    bool changed;             /* its size isn't `info.size` any more */
+    bool emptied;             /* a "w+" has truncated what it held */
+    uint64_t size_with_spare; /* before a spare was cut off; 0: none was */
 
     char shared_path[MAPPED__SHARED_SIZE];
 } mapped__opening;
 
 /* Checks the mode and the numbers and flags of the options. */
-mapped_status mapped__opening_check(const mapped__opening *o,
+mapped_status mapped__opening_check(const mapped__opening *opening,
                                     mapped_error *error);
 
 /* Opens the file of that path, or the shared memory of that name. */
-mapped_status mapped__opening_find(mapped__opening *o, const char *path,
+mapped_status mapped__opening_find(mapped__opening *opening, const char *path,
                                    mapped_error *error);
 
 /* MAPPED_STALE if the file isn't that of the origin. */
-mapped_status mapped__opening_identify(const mapped__opening *o,
+mapped_status mapped__opening_identify(const mapped__opening *opening,
                                        mapped_error *error);
 
-/* Maps it. Owns o->file from now on, also when it fails. */
-mapped_status mapped__opening_map(mapped__opening *o, const char *name,
+/* Maps it. Owns opening->file from now on, also when it fails. */
+mapped_status mapped__opening_map(mapped__opening *opening, const char *name,
                                   mapped_region **region, mapped_error *error);
 
 #endif
