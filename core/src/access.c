@@ -22,7 +22,7 @@ mapped_status mapped__get_element_slow(mapped_slice slice,
     }
     if (status == MAPPED_OK)
         *value = loaded;
-    return mapped__region_report(slice.region, "get", status, error);
+    return mapped__region_complete_error(slice.region, "get", status, error);
 }
 
 mapped_status mapped__set_element_slow(mapped_slice slice,
@@ -39,7 +39,7 @@ mapped_status mapped__set_element_slow(mapped_slice slice,
         if (status == MAPPED_OK && fits != MAPPED_OK)
             status = mapped_error_set(error, fits, "set");
     }
-    return mapped__region_report(slice.region, "set", status, error);
+    return mapped__region_complete_error(slice.region, "set", status, error);
 }
 
 mapped_status mapped__get_slow(mapped_slice slice, size_t offset, size_t n,
@@ -52,7 +52,7 @@ mapped_status mapped__get_slow(mapped_slice slice, size_t offset, size_t n,
         mapped__access_copy(bytes, p, n);
         status = mapped_slice_leave(slice, offset, n, error);
     }
-    return mapped__region_report(slice.region, "get", status, error);
+    return mapped__region_complete_error(slice.region, "get", status, error);
 }
 
 mapped_status mapped__set_slow(mapped_slice slice, size_t offset, size_t n,
@@ -65,5 +65,5 @@ mapped_status mapped__set_slow(mapped_slice slice, size_t offset, size_t n,
         mapped__access_copy(p, bytes, n);
         status = mapped_slice_leave(slice, offset, n, error);
     }
-    return mapped__region_report(slice.region, "set", status, error);
+    return mapped__region_complete_error(slice.region, "set", status, error);
 }

@@ -113,7 +113,8 @@ mapped_status mapped_array_cover(mapped_array *array, mapped_error *error)
         array->first = 0;
         mapped__array_dense_strides(array, array->strides);
     }
-    return mapped__region_report(array->slice.region, "cover", status, error);
+    return mapped__region_complete_error(array->slice.region, "cover", status,
+                                         error);
 }
 
 /* Adds how far one dimension reaches from the first item to either side. */
@@ -188,7 +189,8 @@ mapped_status mapped_array_extent(const mapped_array *array,
                                   mapped_extent *extent, mapped_error *error)
 {
     mapped_status status = find_extent(array, extent, error);
-    return mapped__region_report(array->slice.region, "extent", status, error);
+    return mapped__region_complete_error(array->slice.region, "extent", status,
+                                         error);
 }
 
 static bool is_index(ptrdiff_t index, ptrdiff_t length)

@@ -109,7 +109,8 @@ mapped_status mapped_array_gather(const mapped_array *array, void *to,
                                   mapped_error *error)
 {
     mapped_status status = transfer(array, to, GATHER, error);
-    return mapped__region_report(array->slice.region, "gather", status, error);
+    return mapped__region_complete_error(array->slice.region, "gather", status,
+                                         error);
 }
 
 mapped_status mapped_array_scatter(const mapped_array *array, const void *from,
@@ -117,7 +118,8 @@ mapped_status mapped_array_scatter(const mapped_array *array, const void *from,
 {
     mapped_status status =
         transfer(array, (unsigned char *)(uintptr_t)from, SCATTER, error);
-    return mapped__region_report(array->slice.region, "scatter", status, error);
+    return mapped__region_complete_error(array->slice.region, "scatter", status,
+                                         error);
 }
 
 mapped_status mapped_array_fill(const mapped_array *array, const void *item,
@@ -125,7 +127,8 @@ mapped_status mapped_array_fill(const mapped_array *array, const void *item,
 {
     mapped_status status =
         transfer(array, (unsigned char *)(uintptr_t)item, FILL, error);
-    return mapped__region_report(array->slice.region, "fill", status, error);
+    return mapped__region_complete_error(array->slice.region, "fill", status,
+                                         error);
 }
 
 /* Are the items one block, that can be copied as bytes? */
@@ -167,5 +170,6 @@ mapped_status mapped_array_copy(const mapped_array *to,
                                 const mapped_array *from, mapped_error *error)
 {
     mapped_status status = copy(to, from, error);
-    return mapped__region_report(to->slice.region, "copy", status, error);
+    return mapped__region_complete_error(to->slice.region, "copy", status,
+                                         error);
 }

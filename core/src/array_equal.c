@@ -288,7 +288,8 @@ mapped_status mapped_array_equal(const mapped_array *a, const mapped_array *b,
         status = compare(a, b, &result, error);
     if (status == MAPPED_OK)
         *equal = result;
-    return mapped__region_report(a->slice.region, "equal", status, error);
+    return mapped__region_complete_error(a->slice.region, "equal", status,
+                                         error);
 }
 
 /* A search under way. Its walk goes over the array and, with strides of 0, over
@@ -351,7 +352,8 @@ mapped_status mapped_array_find(const mapped_array *array,
     mapped_status status = search_array(array, element, value, &self, error);
     if (status == MAPPED_OK)
         *index = self.found;
-    return mapped__region_report(array->slice.region, "index", status, error);
+    return mapped__region_complete_error(array->slice.region, "index", status,
+                                         error);
 }
 
 mapped_status mapped_array_count_value(const mapped_array *array,
@@ -363,5 +365,6 @@ mapped_status mapped_array_count_value(const mapped_array *array,
     mapped_status status = search_array(array, element, value, &self, error);
     if (status == MAPPED_OK)
         *count = self.count;
-    return mapped__region_report(array->slice.region, "count", status, error);
+    return mapped__region_complete_error(array->slice.region, "count", status,
+                                         error);
 }

@@ -43,7 +43,8 @@ mapped_status mapped_atomic_at(mapped_slice slice,
              (uintptr_t)mapped__slice_first(word) % element->size != 0)
         status = misaligned(element, offset, error);
     if (status != MAPPED_OK)
-        return mapped__region_report(slice.region, "atomic", status, error);
+        return mapped__region_complete_error(slice.region, "atomic", status,
+                                             error);
     *atomic = (mapped_atomic){word, element};
     return MAPPED_OK;
 }
@@ -150,8 +151,8 @@ static mapped_status leave(const access *self, mapped_status status,
             mapped_slice_leave(atomic->word, 0, atomic->word.length, error);
     if (status == MAPPED_OK && before != NULL)
         *before = value_of(atomic->element, self->before);
-    return mapped__region_report(atomic->word.region, self->name, status,
-                                 error);
+    return mapped__region_complete_error(atomic->word.region, self->name,
+                                         status, error);
 }
 
 #define LOAD(bits)                                                 \

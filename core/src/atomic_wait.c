@@ -47,7 +47,8 @@ static mapped_status fail(const mapped_atomic *atomic, mapped_status status,
                           mapped_error *error)
 {
     mapped_error_set(error, status, "wait");
-    return mapped__region_report(atomic->word.region, "wait", status, error);
+    return mapped__region_complete_error(atomic->word.region, "wait", status,
+                                         error);
 }
 
 /* Sets `*half` to the first four bytes of the word when it is `value`: the
@@ -129,5 +130,5 @@ mapped_status mapped_atomic_notify(const mapped_atomic *atomic, uint32_t count,
         if (status == MAPPED_OK && woken != NULL)
             *woken = found;
     }
-    return mapped__region_report(word.region, "notify", status, error);
+    return mapped__region_complete_error(word.region, "notify", status, error);
 }

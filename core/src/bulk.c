@@ -68,7 +68,7 @@ mapped_status mapped_read(mapped_slice slice, size_t offset, void *to, size_t n,
                           mapped_error *error)
 {
     mapped_status status = copy_bytes(slice, offset, to, n, false, error);
-    return mapped__region_report(slice.region, "read", status, error);
+    return mapped__region_complete_error(slice.region, "read", status, error);
 }
 
 mapped_status mapped_write(mapped_slice slice, size_t offset, const void *from,
@@ -77,7 +77,7 @@ mapped_status mapped_write(mapped_slice slice, size_t offset, const void *from,
     /* A write only reads from here. */
     unsigned char *memory = (unsigned char *)(uintptr_t)from;
     mapped_status status = copy_bytes(slice, offset, memory, n, true, error);
-    return mapped__region_report(slice.region, "write", status, error);
+    return mapped__region_complete_error(slice.region, "write", status, error);
 }
 
 /* mapped_write, or store_appended. */
@@ -181,7 +181,7 @@ static MAPPED__NOINLINE mapped_status copy_rest(mapped_slice to, size_t offset,
         from.length -= copied;
         status = copy_pieces(mapped_write, to, offset + copied, from, error);
     }
-    return mapped__region_report(to.region, "copy", status, error);
+    return mapped__region_complete_error(to.region, "copy", status, error);
 }
 
 /* Copies less than a block. All bytes are loaded and checked before the first
@@ -201,7 +201,7 @@ static MAPPED__NOINLINE mapped_status copy_few(mapped_slice to, size_t offset,
         return copy_rest(to, offset, from, 0, error);
     memcpy(target, few, n);
     mapped_status status = mapped_slice_leave(to, offset, n, error);
-    return mapped__region_report(to.region, "copy", status, error);
+    return mapped__region_complete_error(to.region, "copy", status, error);
 }
 
 mapped_status mapped_copy(mapped_slice to, size_t offset, mapped_slice from,
@@ -234,7 +234,7 @@ static mapped_status fill(mapped_slice slice, uint8_t byte, mapped_error *error)
 mapped_status mapped_fill(mapped_slice slice, uint8_t byte, mapped_error *error)
 {
     mapped_status status = fill(slice, byte, error);
-    return mapped__region_report(slice.region, "fill", status, error);
+    return mapped__region_complete_error(slice.region, "fill", status, error);
 }
 
 mapped_status mapped_move(mapped_slice slice, size_t to, size_t from, size_t n,
@@ -244,7 +244,7 @@ mapped_status mapped_move(mapped_slice slice, size_t to, size_t from, size_t n,
     mapped_status status = mapped_slice_sub(slice, from, n, &source, error);
     if (status == MAPPED_OK)
         status = mapped_copy(slice, to, source, error);
-    return mapped__region_report(slice.region, "move", status, error);
+    return mapped__region_complete_error(slice.region, "move", status, error);
 }
 
 /* As mapped_write to an append range, which lies past the region's end.
@@ -284,7 +284,7 @@ mapped_status mapped_region_append(mapped_region *region, const void *data,
                                    size_t n, mapped_error *error)
 {
     mapped_status status = append(region, data, n, error);
-    return mapped__region_report(region, "append", status, error);
+    return mapped__region_complete_error(region, "append", status, error);
 }
 
 mapped_status mapped_region_append_slice(mapped_region *region,
@@ -300,7 +300,7 @@ mapped_status mapped_region_append_slice(mapped_region *region,
                              range.start, data, error);
         status = mapped__region_end_append(region, &range, status, error);
     }
-    return mapped__region_report(region, "append", status, error);
+    return mapped__region_complete_error(region, "append", status, error);
 }
 
 /* Bytes compared between two checks of the state. */
@@ -352,12 +352,13 @@ mapped_status mapped_compare_bytes(mapped_slice slice, const void *data,
 {
     const mapped_slice none = {.length = n};
     mapped_status status = compare(slice, none, data, true, order, error);
-    return mapped__region_report(slice.region, "compare", status, error);
+    return mapped__region_complete_error(slice.region, "compare", status,
+                                         error);
 }
 
 mapped_status mapped_compare(mapped_slice a, mapped_slice b, int *order,
                              mapped_error *error)
 {
     mapped_status status = compare(a, b, NULL, false, order, error);
-    return mapped__region_report(a.region, "compare", status, error);
+    return mapped__region_complete_error(a.region, "compare", status, error);
 }

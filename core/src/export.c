@@ -51,7 +51,7 @@ mapped_status mapped_export_begin(mapped_slice slice, mapped_export *exported,
                                            error);
     if (status != MAPPED_OK) {
         mapped__region_end_export(region);
-        return mapped__region_report(region, "export", status, error);
+        return mapped__region_complete_error(region, "export", status, error);
     }
     exported->slice = slice;
     exported->data = base + slice.offset;
@@ -93,7 +93,7 @@ mapped_status mapped_export_check(const mapped_export *exported,
     if (status == MAPPED_OK)
         status =
             mapped__region_check_recovered(slice.region, &recovered, error);
-    return mapped__region_report(slice.region, "export", status, error);
+    return mapped__region_complete_error(slice.region, "export", status, error);
 }
 
 mapped_status mapped_export_end(mapped_export *exported, mapped_error *error)

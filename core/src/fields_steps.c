@@ -308,7 +308,7 @@ mapped_status mapped_fields_unpack(const mapped_fields *fields,
     *cursor = at;
     if (status != MAPPED_OK)
         values->count = 0;
-    return mapped__region_report(slice.region, "unpack", status, error);
+    return mapped__region_complete_error(slice.region, "unpack", status, error);
 }
 
 static mapped_status refuse(const mapped_field_value *value,
@@ -507,5 +507,5 @@ mapped_status mapped_fields_pack(const mapped_fields *fields,
     mapped_status status = pack(&self, values);
     if (status == MAPPED_OK)
         *cursor = self.at;
-    return mapped__region_report(slice.region, "pack", status, error);
+    return mapped__region_complete_error(slice.region, "pack", status, error);
 }

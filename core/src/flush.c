@@ -179,13 +179,15 @@ mapped_status mapped_flush(mapped_slice slice, unsigned flags,
     else
         status = mapped_slice_check(slice, error);
     if (status != MAPPED_OK)
-        return mapped__region_report(slice.region, "flush", status, error);
+        return mapped__region_complete_error(slice.region, "flush", status,
+                                             error);
     /* The export holds a reference, so that no other thread unmaps the
      * addresses. Its end tells whether a page was lost and recovered meanwhile;
      * flush has told of those that are still lost. */
     mapped_export_begin_operation(slice.region, &operation);
     status = flush(slice, wait, error);
-    status = mapped__region_report(slice.region, "flush", status, error);
+    status =
+        mapped__region_complete_error(slice.region, "flush", status, error);
     mapped_status ended =
         mapped_export_end(&operation, status == MAPPED_OK ? error : NULL);
     return status == MAPPED_OK ? ended : status;

@@ -246,7 +246,7 @@ mapped_status mapped_item_read(mapped_slice slice, const mapped_item *item,
 {
     const item_access access = {.slice = slice, .write = false, .error = error};
     mapped_status status = copy_item(&access, item, offset, to);
-    return mapped__region_report(slice.region, "read", status, error);
+    return mapped__region_complete_error(slice.region, "read", status, error);
 }
 
 mapped_status mapped_item_write(mapped_slice slice, const mapped_item *item,
@@ -257,7 +257,7 @@ mapped_status mapped_item_write(mapped_slice slice, const mapped_item *item,
     /* A write only reads from here. */
     unsigned char *memory = (unsigned char *)(uintptr_t)from;
     mapped_status status = copy_item(&access, item, offset, memory);
-    return mapped__region_report(slice.region, "write", status, error);
+    return mapped__region_complete_error(slice.region, "write", status, error);
 }
 
 const void *mapped_item_load_bytes(const mapped_item *item, const void *p,

@@ -94,7 +94,7 @@ mapped_status mapped_lock_acquire(mapped_slice slice, bool shared,
                               .start_ = start_of(slice),
                               .length_ = slice.length,
                               .owner_ = mapped__process_identity()};
-    return mapped__region_report(slice.region, "lock", status, error);
+    return mapped__region_complete_error(slice.region, "lock", status, error);
 }
 
 /* The child of a fork has the description, too, so the lock would outlive the

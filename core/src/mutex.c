@@ -63,7 +63,7 @@ mapped_status mapped_mutex_at(mapped_slice slice, mapped_mutex *mutex,
                                   "Mutex: a private copy of a file");
     if (status == MAPPED_OK)
         mutex->word_ = word;
-    return mapped__region_report(slice.region, "Mutex", status, error);
+    return mapped__region_complete_error(slice.region, "Mutex", status, error);
 }
 
 /* Every function about a mutex that exists returns through this: an error of an
@@ -73,8 +73,8 @@ static mapped_status finish(const mapped_mutex *mutex, const char *operation,
 {
     if (status != MAPPED_OK && error != NULL)
         mapped_error_set_operation(error, operation);
-    return mapped__region_report(mutex->word_.word.region, operation, status,
-                                 error);
+    return mapped__region_complete_error(mutex->word_.word.region, operation,
+                                         status, error);
 }
 
 /* Sleeps while the low half of the word is that of `word`, or until it is time

@@ -92,5 +92,5 @@ mapped_status mapped_region_origin(mapped_region *region, mapped_origin *origin,
     mapped__region_unlock(self);
     if (status == MAPPED_OK)
         *origin = filled;
-    return mapped__region_report(region, "origin", status, error);
+    return mapped__region_complete_error(region, "origin", status, error);
 }

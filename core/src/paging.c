@@ -140,7 +140,7 @@ mapped_status mapped_advise(mapped_slice slice, mapped_advice advice,
     if (status == MAPPED_OK && pages.length > 0)
         status = mapped__range_advise(pages.start, pages.length,
                                       (mapped__advice)advice, error);
-    return mapped__region_report(slice.region, "advise", status, error);
+    return mapped__region_complete_error(slice.region, "advise", status, error);
 }
 
 /* As mapped__paging_enter, but not for wrapped memory: its owner may lock that,
@@ -168,7 +168,7 @@ mapped_status mapped_mlock(mapped_slice slice, mapped_error *error)
         if (status == MAPPED_FAULT)
             status = mapped__paging_touch(slice, error);
     }
-    return mapped__region_report(slice.region, "mlock", status, error);
+    return mapped__region_complete_error(slice.region, "mlock", status, error);
 }
 
 mapped_status mapped_munlock(mapped_slice slice, mapped_error *error)
@@ -177,7 +177,8 @@ mapped_status mapped_munlock(mapped_slice slice, mapped_error *error)
     mapped_status status = enter_own(slice, "munlock", &pages, error);
     if (status == MAPPED_OK && pages.length > 0)
         status = mapped__range_unlock(pages.start, pages.length, error);
-    return mapped__region_report(slice.region, "munlock", status, error);
+    return mapped__region_complete_error(slice.region, "munlock", status,
+                                         error);
 }
 
 static mapped_status discard_memory(mapped_slice slice, mapped_error *error)
@@ -230,7 +231,8 @@ static mapped_status discard(mapped_slice slice, mapped_error *error)
 mapped_status mapped_discard(mapped_slice slice, mapped_error *error)
 {
     mapped_status status = discard(slice, error);
-    return mapped__region_report(slice.region, "discard", status, error);
+    return mapped__region_complete_error(slice.region, "discard", status,
+                                         error);
 }
 
 /* Gives the caller a descriptor of its own for the region's file, which it may
@@ -317,7 +319,7 @@ mapped_status mapped_revert(mapped_slice slice, mapped_error *error)
         status = mapped_error_set(error, MAPPED_UNSUPPORTED, "revert");
     if (status == MAPPED_OK)
         status = revert(slice, error);
-    return mapped__region_report(slice.region, "revert", status, error);
+    return mapped__region_complete_error(slice.region, "revert", status, error);
 }
 
 mapped_status mapped_protect(mapped_slice slice, mapped_mode mode,
@@ -335,5 +337,6 @@ mapped_status mapped_protect(mapped_slice slice, mapped_mode mode,
         status = mode == MAPPED_MODE_READ
                      ? mapped__region_protect(self, start, end, error)
                      : mapped__region_unprotect(self, start, end, error);
-    return mapped__region_report(slice.region, "protect", status, error);
+    return mapped__region_complete_error(slice.region, "protect", status,
+                                         error);
 }

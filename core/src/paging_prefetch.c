@@ -80,7 +80,8 @@ mapped_status mapped_prefetch_next(mapped_slice slice, size_t *done,
                                    mapped_error *error)
 {
     mapped_status status = bring_in_next(slice, done, error);
-    return mapped__region_report(slice.region, "prefetch", status, error);
+    return mapped__region_complete_error(slice.region, "prefetch", status,
+                                         error);
 }
 
 static mapped_status bring_in_all(mapped_slice slice, mapped_error *error)
@@ -144,5 +145,6 @@ mapped_status mapped_prefetch(mapped_slice slice, unsigned flags,
     if (status == MAPPED_OK)
         status = flags & MAPPED_PREFETCH_START ? start(slice, error)
                                                : bring_in_all(slice, error);
-    return mapped__region_report(slice.region, "prefetch", status, error);
+    return mapped__region_complete_error(slice.region, "prefetch", status,
+                                         error);
 }

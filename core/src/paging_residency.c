@@ -128,5 +128,6 @@ mapped_status mapped_residency_get(mapped_slice slice,
                                    mapped_error *error)
 {
     mapped_status status = get(slice, residency, bits, capacity, error);
-    return mapped__region_report(slice.region, "residency", status, error);
+    return mapped__region_complete_error(slice.region, "residency", status,
+                                         error);
 }

@@ -555,7 +555,7 @@ mapped_status mapped_match_next(mapped_match *match,
                                 mapped_error *error)
 {
     mapped_status status = match_next(match, pattern, slice, found, error);
-    return mapped__region_report(slice.region, "match", status, error);
+    return mapped__region_complete_error(slice.region, "match", status, error);
 }
 
 /* Returns the offset in the pattern's text at which capture `index` begins. */

@@ -21,10 +21,10 @@
 
 #include "region_internal.h"
 
-mapped_status mapped__region_report_error(const mapped_region *region,
-                                          const char *operation,
-                                          mapped_status status,
-                                          mapped_error *error)
+mapped_status mapped__region_fill_error(const mapped_region *region,
+                                        const char *operation,
+                                        mapped_status status,
+                                        mapped_error *error)
 {
     if (status == MAPPED_OK || error == NULL)
         return status;

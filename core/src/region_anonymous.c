@@ -105,14 +105,14 @@ mapped_status mapped_region_anonymous(uint64_t length,
     if (status == MAPPED_OK)
         status = mapped__region_new(at, NULL, &self, error);
     if (status != MAPPED_OK)
-        return mapped__region_report(NULL, "anonymous", status, error);
+        return mapped__region_complete_error(NULL, "anonymous", status, error);
     self->mode = MAPPED_MODE_READ_WRITE;
     self->reserve = options->reserve;
     status = map_anonymous(self, (size_t)length, options, error);
     if (status != MAPPED_OK) {
         mapped__file_close(self->file);
         mapped__region_discard(self);
-        return mapped__region_report(NULL, "anonymous", status, error);
+        return mapped__region_complete_error(NULL, "anonymous", status, error);
     }
     *region = &self->head;
     return MAPPED_OK;

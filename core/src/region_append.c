@@ -421,7 +421,7 @@ mapped_status mapped__region_begin_append(mapped_region *region, size_t n,
         MAPPED__STORE(&self->appends.running, self->appends.running + 1);
     }
     mapped__region_unlock(self);
-    return mapped__region_report(region, "append", status, error);
+    return mapped__region_complete_error(region, "append", status, error);
 }
 
 void mapped__region_invalidate_appends(mapped__region *self)

@@ -103,8 +103,8 @@ static mapped_status refuse_lost(const mapped__region *self,
     mapped_error_set_range(error, MAPPED_FAULT, operation, range);
     if (error != NULL)
         error->os_error = cause;
-    return mapped__region_report_error(&self->head, operation, MAPPED_FAULT,
-                                       error);
+    return mapped__region_fill_error(&self->head, operation, MAPPED_FAULT,
+                                     error);
 }
 
 static mapped_status report(mapped__region *self, const mapped__lost *lost,
@@ -209,7 +209,7 @@ mapped_status mapped_region_check(mapped_region *region, mapped_error *error)
         return status;
     status = mapped__region_check_nothing_lost(self, error);
     mapped__region_unlock(self);
-    return mapped__region_report(region, "check", status, error);
+    return mapped__region_complete_error(region, "check", status, error);
 }
 
 mapped_status mapped_region_faults(mapped_region *region,

@@ -91,7 +91,7 @@ mapped_status mapped_region_size(mapped_region *region, uint64_t *size,
     else
         status = size_of_file(self, size, error);
     mapped__region_unlock(self);
-    return mapped__region_report(region, "size", status, error);
+    return mapped__region_complete_error(region, "size", status, error);
 }
 
 _Static_assert(MAPPED_SEAL_GROW == MAPPED__SEAL_GROW &&
@@ -115,7 +115,7 @@ mapped_status mapped_region_seal(mapped_region *region, unsigned seals,
     else
         status = mapped__memory_seal(self->file, seals, error);
     mapped__region_unlock(self);
-    return mapped__region_report(region, "seal", status, error);
+    return mapped__region_complete_error(region, "seal", status, error);
 }
 
 mapped_status mapped_region_descriptor(mapped_region *region,
@@ -131,5 +131,5 @@ mapped_status mapped_region_descriptor(mapped_region *region,
     else
         *descriptor = self->file;
     mapped__region_unlock(self);
-    return mapped__region_report(region, "fileno", status, error);
+    return mapped__region_complete_error(region, "fileno", status, error);
 }

@@ -221,19 +221,20 @@ static inline void mapped__region_publish_writable(mapped__region *self)
 
 /* What every public function returns through: gives an error the name of the
  * operation that was called, unless the error has a text that says more, and
- * the path of the region's file. Returns `status`. */
-mapped_status mapped__region_report_error(const mapped_region *region,
-                                          const char *operation,
-                                          mapped_status status,
-                                          mapped_error *error);
-static inline mapped_status mapped__region_report(const mapped_region *region,
-                                                  const char *operation,
-                                                  mapped_status status,
-                                                  mapped_error *error)
+ * the path of the region's file. Returns `status`. mapped__region_fill_error
+ * is for a status that is known to be an error. */
+mapped_status mapped__region_fill_error(const mapped_region *region,
+                                        const char *operation,
+                                        mapped_status status,
+                                        mapped_error *error);
+static inline mapped_status
+mapped__region_complete_error(const mapped_region *region,
+                              const char *operation, mapped_status status,
+                              mapped_error *error)
 {
     if (MAPPED__LIKELY(status == MAPPED_OK))
         return MAPPED_OK;
-    return mapped__region_report_error(region, operation, status, error);
+    return mapped__region_fill_error(region, operation, status, error);
 }
 
 /* What an empty region's base points at: never read, but not NULL either. */

@@ -56,14 +56,14 @@ mapped_status mapped__region_busy(const mapped__region *self,
     const size_t exports = mapped_region_exports(&self->head);
     mapped_status status =
         mapped__error_set_length(error, MAPPED_BUSY, operation, exports, 0);
-    return mapped__region_report_error(&self->head, operation, status, error);
+    return mapped__region_fill_error(&self->head, operation, status, error);
 }
 
 static mapped_status refuse_closed(const mapped_region *region,
                                    const char *operation, mapped_error *error)
 {
     mapped_status status = mapped_error_set(error, MAPPED_CLOSED, operation);
-    return mapped__region_report_error(region, operation, status, error);
+    return mapped__region_fill_error(region, operation, status, error);
 }
 
 static mapped_wait_hooks wait_hooks;

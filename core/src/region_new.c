@@ -118,7 +118,7 @@ mapped_status mapped_region_wrap(void *data, size_t length, bool readonly,
     else
         status = mapped__region_new(none, NULL, &self, error);
     if (status != MAPPED_OK)
-        return mapped__region_report(NULL, "wrap", status, error);
+        return mapped__region_complete_error(NULL, "wrap", status, error);
     self->mode = readonly ? MAPPED_MODE_READ : MAPPED_MODE_READ_WRITE;
     self->wrapped = true;
     self->hook = hook;

@@ -74,7 +74,7 @@ static mapped_status report(const char *operation, const char *path,
 {
     if (status != MAPPED_OK)
         mapped_error_set_path(error, path);
-    return mapped__region_report(NULL, operation, status, error);
+    return mapped__region_complete_error(NULL, operation, status, error);
 }
 
 /* In the options 0 means "to the end of the file" and MAPPED_LENGTH_ZERO means

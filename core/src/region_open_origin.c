@@ -121,7 +121,7 @@ mapped_status mapped_region_open_origin(const mapped_origin *origin,
     if (status == MAPPED_OK)
         return MAPPED_OK;
     mapped_error_set_path(error, origin->path);
-    mapped__region_report(NULL, "open", status, error);
+    mapped__region_complete_error(NULL, "open", status, error);
     if (status == MAPPED_PAST_END && error != NULL)
         error->operation = "open: it has been cut";
     return status;

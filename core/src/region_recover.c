@@ -171,7 +171,7 @@ mapped_status mapped_region_recover_begin(mapped_region *region,
         !mapped_region_readonly(region))
         mark_dirty(self);
     mapped__region_unlock(self);
-    return mapped__region_report(region, "recover", status, error);
+    return mapped__region_complete_error(region, "recover", status, error);
 }
 
 mapped_status mapped_region_recover_end(mapped_region *region,
@@ -184,7 +184,7 @@ mapped_status mapped_region_recover_end(mapped_region *region,
     mapped__guard_end_recovery(&self->guard);
     status = mapped__region_check_nothing_lost(self, error);
     mapped__region_unlock(self);
-    return mapped__region_report(region, "recover", status, error);
+    return mapped__region_complete_error(region, "recover", status, error);
 }
 
 /* The recovery ends even if it failed: what has been restored counts. */

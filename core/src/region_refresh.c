@@ -349,5 +349,5 @@ mapped_status mapped_region_refresh(mapped_region *region,
         *change = found;
     else if (error != NULL)
         *error = reason;
-    return mapped__region_report(region, "refresh", status, error);
+    return mapped__region_complete_error(region, "refresh", status, error);
 }

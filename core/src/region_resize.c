@@ -512,5 +512,5 @@ mapped_status mapped_region_resize(mapped_region *region, uint64_t length,
     else
         status = mapped__region_resize(self, length, false, error);
     mapped__region_unlock(self);
-    return mapped__region_report(region, "resize", status, error);
+    return mapped__region_complete_error(region, "resize", status, error);
 }

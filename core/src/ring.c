@@ -275,7 +275,7 @@ mapped_status mapped_ring_at(mapped_slice slice, mapped_ring *ring,
     }
     if (status == MAPPED_OK)
         *ring = attached;
-    return mapped__region_report(slice.region, "Ring", status, error);
+    return mapped__region_complete_error(slice.region, "Ring", status, error);
 }
 
 /* The length of the longest record. */

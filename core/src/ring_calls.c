@@ -11,7 +11,8 @@ static const mapped__ring_condition any_record = {.wants_room = false};
 static mapped_status report(const mapped_ring *ring, const char *operation,
                             mapped_status status, mapped_error *error)
 {
-    return mapped__region_report(ring->slice.region, operation, status, error);
+    return mapped__region_complete_error(ring->slice.region, operation, status,
+                                         error);
 }
 
 /* Begins a hold as soon as the condition is met. */

@@ -123,8 +123,8 @@ mapped_status mapped__ring_begin(const mapped_ring *ring, bool sends,
 {
     *hold = (mapped_ring_hold){.ring = *ring, .sends_ = sends};
     mapped_status status = begin_until(hold, deadline, error);
-    return mapped__region_report(ring->slice.region, sends ? "send" : "recv",
-                                 status, error);
+    return mapped__region_complete_error(
+        ring->slice.region, sends ? "send" : "recv", status, error);
 }
 
 mapped_status mapped_ring_begin_send(const mapped_ring *ring, uint64_t deadline,
@@ -268,8 +268,8 @@ mapped_status mapped__ring_reserve_slow(mapped_ring_hold *hold, size_t n,
     if (status == MAPPED_OK && !mapped__ring_is_ready(hold, n))
         status = make_ready(hold, n, deadline, error);
     if (status != MAPPED_OK)
-        return mapped__region_report(ring->slice.region, "reserve", status,
-                                     error);
+        return mapped__region_complete_error(ring->slice.region, "reserve",
+                                             status, error);
     uint64_t position = hold->position_;
     const uint64_t unused = mapped__ring_bytes_needed(ring, position, n) -
                             mapped__ring_record_size(n);
@@ -297,8 +297,8 @@ mapped_status mapped_ring_shorten(mapped_ring_hold *hold, size_t n,
         status = mapped_error_set_range(error, MAPPED_RANGE, "commit", range);
     }
     if (status != MAPPED_OK)
-        return mapped__region_report(hold->ring.slice.region, "commit", status,
-                                     error);
+        return mapped__region_complete_error(hold->ring.slice.region, "commit",
+                                             status, error);
     hold->last_length_ = n;
     (void)take_record(hold, hold->last_position_, n);
     write_record_header(hold, hold->last_position_, (uint32_t)n);
@@ -322,8 +322,8 @@ mapped_status mapped__ring_publish_slow(mapped_ring_hold *hold,
                                         const char *operation,
                                         mapped_error *error)
 {
-    return mapped__region_report(hold->ring.slice.region, operation,
-                                 publish(hold, error), error);
+    return mapped__region_complete_error(hold->ring.slice.region, operation,
+                                         publish(hold, error), error);
 }
 
 /* Reads the header of the record at the position. If it says so, goes to the
@@ -370,7 +370,8 @@ mapped_status mapped__ring_peek_slow(mapped_ring_hold *hold, uint64_t deadline,
             status = mapped_error_set(error, MAPPED_CORRUPT, "record");
     }
     if (status != MAPPED_OK)
-        return mapped__region_report(ring->slice.region, "peek", status, error);
+        return mapped__region_complete_error(ring->slice.region, "peek", status,
+                                             error);
     *record = take_record(hold, position, n);
     set_inline_limit(hold);
     return MAPPED_OK;

@@ -63,7 +63,8 @@ mapped_status mapped_ring_look(const mapped_ring *ring,
         result.used = (size_t)mapped__ring_used(ring, seen.head, seen.tail);
         *state = result;
     }
-    return mapped__region_report(ring->slice.region, "look", status, error);
+    return mapped__region_complete_error(ring->slice.region, "look", status,
+                                         error);
 }
 
 /* MAPPED_OK once the condition is met, MAPPED_TIMEOUT until then. It also is
@@ -192,7 +193,8 @@ mapped_status mapped__ring_wait(const mapped_ring *ring,
         mapped__ring_check_length(ring, condition.n, "wait", error);
     if (status == MAPPED_OK)
         status = wait_until(ring, condition, deadline, error);
-    return mapped__region_report(ring->slice.region, "wait", status, error);
+    return mapped__region_complete_error(ring->slice.region, "wait", status,
+                                         error);
 }
 
 mapped_status mapped_ring_wait_record(const mapped_ring *ring,

@@ -129,14 +129,14 @@ mapped_status mapped_find(mapped_slice slice, mapped_needle *needle,
     mapped_status status = find(slice, needle, false, &rest, error);
     if (status == MAPPED_OK)
         *offset = rest == MAPPED_NOT_FOUND ? rest : searched + rest;
-    return mapped__region_report(slice.region, "find", status, error);
+    return mapped__region_complete_error(slice.region, "find", status, error);
 }
 
 mapped_status mapped_rfind(mapped_slice slice, mapped_needle *needle,
                            size_t *offset, mapped_error *error)
 {
     mapped_status status = find(slice, needle, true, offset, error);
-    return mapped__region_report(slice.region, "rfind", status, error);
+    return mapped__region_complete_error(slice.region, "rfind", status, error);
 }
 
 mapped_status mapped__count_part(mapped_slice slice, mapped_needle *needle,
@@ -177,7 +177,7 @@ mapped_status mapped_count(mapped_slice slice, mapped_needle *needle,
             : mapped__search_check(slice, error);
     if (status == MAPPED_OK && needle->length_ == 0)
         *count = slice.length + 1;
-    return mapped__region_report(slice.region, "count", status, error);
+    return mapped__region_complete_error(slice.region, "count", status, error);
 }
 
 static mapped_status equal_at(mapped_slice slice, size_t offset,
@@ -205,7 +205,8 @@ mapped_status mapped_starts_with(mapped_slice slice, const void *data, size_t n,
                                  bool *result, mapped_error *error)
 {
     mapped_status status = equal_at(slice, 0, data, n, result, error);
-    return mapped__region_report(slice.region, "starts_with", status, error);
+    return mapped__region_complete_error(slice.region, "starts_with", status,
+                                         error);
 }
 
 mapped_status mapped_ends_with(mapped_slice slice, const void *data, size_t n,
@@ -213,5 +214,6 @@ mapped_status mapped_ends_with(mapped_slice slice, const void *data, size_t n,
 {
     size_t offset = slice.length > n ? slice.length - n : 0;
     mapped_status status = equal_at(slice, offset, data, n, result, error);
-    return mapped__region_report(slice.region, "ends_with", status, error);
+    return mapped__region_complete_error(slice.region, "ends_with", status,
+                                         error);
 }

@@ -38,7 +38,7 @@ mapped_status mapped_parts_split(mapped_parts *parts, mapped_slice slice,
                                   "split by an empty separator");
     if (status == MAPPED_OK)
         init_parts(parts, slice, separator, n);
-    return mapped__region_report(slice.region, "split", status, error);
+    return mapped__region_complete_error(slice.region, "split", status, error);
 }
 
 /* Takes the part that the separator at `end` ends. */
@@ -158,7 +158,7 @@ mapped_status mapped_parts_next(mapped_parts *parts, mapped_slice *part,
         return MAPPED_OK;
     }
     mapped_status status = next_part(parts, part, has_part, error);
-    return mapped__region_report(parts->rest_.region,
-                                 parts->are_lines_ ? "lines" : "split", status,
-                                 error);
+    return mapped__region_complete_error(parts->rest_.region,
+                                         parts->are_lines_ ? "lines" : "split",
+                                         status, error);
 }

@@ -15,7 +15,7 @@ static mapped_status refuse(mapped_slice slice, mapped_status status,
                             mapped_error_range range, mapped_error *error)
 {
     mapped_error_set_range(error, status, "slice", range);
-    return mapped__region_report_error(slice.region, "slice", status, error);
+    return mapped__region_fill_error(slice.region, "slice", status, error);
 }
 
 /* Checks [offset, offset + n) against the slice and against what the region has

@@ -124,7 +124,7 @@ mapped_status mapped_stream_open(mapped_slice slice, bool writable,
                                  mapped_error *error)
 {
     mapped_status status = open_stream(slice, writable, stream, file, error);
-    return mapped__region_report(slice.region, "file", status, error);
+    return mapped__region_complete_error(slice.region, "file", status, error);
 }
 
 /* Writes to a stream or a descriptor. `*written` is how many of the n bytes,
@@ -154,7 +154,8 @@ static mapped_status write_pieces(mapped_slice slice, write_function *write,
             status = write(to, piece, n, &now, error);
         *written += now;
     }
-    return mapped__region_report(slice.region, "write_to", status, error);
+    return mapped__region_complete_error(slice.region, "write_to", status,
+                                         error);
 }
 
 static mapped_status write_to_stream(void *to, const unsigned char *from,

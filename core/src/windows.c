@@ -20,7 +20,7 @@ static mapped_status report(const mapped_windows *windows,
 {
     if (status != MAPPED_OK)
         mapped_error_set_path(error, windows->name_);
-    return mapped__region_report(NULL, operation, status, error);
+    return mapped__region_complete_error(NULL, operation, status, error);
 }
 
 static mapped_status check_open(const mapped_windows *windows,

@@ -89,7 +89,7 @@ static mapped_status end(const mapped_windows_lines *lines,
 {
     if (status != MAPPED_OK)
         mapped_error_set_path(error, lines->windows_->name_);
-    return mapped__region_report(NULL, "lines", status, error);
+    return mapped__region_complete_error(NULL, "lines", status, error);
 }
 
 mapped_status mapped_windows_lines_step(mapped_windows_lines *lines,
