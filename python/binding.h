@@ -243,10 +243,6 @@ void *raise_packing(Region *owner, const char *operation,
 /* Makes the FaultError for `error` without raising it. */
 PyObject *fault_new(Region *owner, const mapped_error *error);
 
-/* hint.c: returns the way out of an error, a phrase for its message, or NULL if
- * none is known. `owner` is the region that was accessed, or NULL. */
-const char *find_hint(const Region *owner, const mapped_error *error);
-
 /* The `operation` of a subscript or an attribute that is set. */
 #define ASSIGN "assign"
 
