@@ -174,7 +174,7 @@ def to_struct(record):
         elif offset < end:
             problem = "struct can't go back to field"
         elif order and item_order and order != item_order:
-            problem = "struct has one byte order, and not for field"
+            problem = "struct has one byte order, and another has field"
         else:
             problem = None
         if problem:
