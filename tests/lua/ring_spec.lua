@@ -144,6 +144,9 @@ describe("a ring", function()
     source[#source + 1] = " }"
     local list = assert((rawget(_G, "loadstring") or load)(table.concat(source)))()
     local ring = new()
+    if #list == 5 then -- of its borders this Lua finds the one before the holes
+      return assert.equal(5, ring:send_many(list))
+    end
     assert.matches(#list == 2 ^ 60 and "bad argument #2 .*too many records"
                      or "bad argument #2 .*record %d+: string.*expected, got nil",
                    failure(ring.send_many, ring, list))
