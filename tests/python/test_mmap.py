@@ -193,7 +193,7 @@ def test_what_no_machine_can_address_overflows_alike(call):
 @pytest.mark.parametrize("source", [
     array.array("H", [1, 2, 3, 4]), memoryview(b"abcdefgh").cast("I"),
     ours.mmap(-1, 8), mapped.wrap(bytearray(b"ABCDEFGH")).cast("Q")])
-def test_expected_any_items_go_to_a_slice_with_a_step(source):
+def test_bytes_of_any_items_go_to_a_slice_with_a_step(source):
     for module in standard, ours:
         m = module.mmap(-1, 20)
         m[:16:2] = source

@@ -2,7 +2,8 @@
  *
  *     mapped_hint hint = mapped_error_hint(&error, &slice);
  *     mapped_error_message(&error, text, sizeof text);
- *     fprintf(stderr, "%s (%s)\n", text, mapped_hint_text(hint)); */
+ *     fprintf(stderr, hint != MAPPED_HINT_NONE ? "%s (%s)\n" : "%s\n", text,
+ *             mapped_hint_text(hint)); */
 #ifndef MAPPED_HINT_H
 #define MAPPED_HINT_H
 
@@ -31,7 +32,7 @@ MAPPED_BEGIN
     X(SHARED_ANONYMOUS, "make shared anonymous memory")                      \
     X(FILE_OR_SHARED, "needs a file or shared anonymous memory")             \
     X(SEALED, "it is sealed against that")                                   \
-    X(END_EXPORTS, "close can succeed when every export has ended")          \
+    X(END_EXPORTS, "it can be done when every export has ended")             \
     X(RECOVER, "refresh() follows a file that was cut, recover() tries "     \
                "again")                                                      \
     X(FILL_ZERO, "fill(0) makes room for a new one")                         \
